@@ -1,0 +1,3 @@
+"""Rostra: publish what you make with Python, each thing on its own Python."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,66 @@
+"""People, browser sessions, API keys and mailed or printed one-time links."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from rostra.db.base import Table
+
+
+class User(Table):
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    guid: Mapped[str] = mapped_column(unique=True)
+    username: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str] = mapped_column(default="")
+    first_name: Mapped[str] = mapped_column(default="")
+    last_name: Mapped[str] = mapped_column(default="")
+    role: Mapped[str]  # viewer, publisher, administrator
+    password_hash: Mapped[str | None]
+    confirmed: Mapped[bool] = mapped_column(default=True)
+    locked: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]
+    active_at: Mapped[dt.datetime | None]
+
+
+class Session(Table):
+    """A signed-in browser. ``token_hash`` is SHA-256 of the cookie's value."""
+
+    __tablename__ = "sessions"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[dt.datetime]
+    used_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+
+
+class ApiKey(Table):
+    """``key_hash`` is SHA-256 of the key: it is 256 random bits, so a slow hash would protect nothing."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    key_hash: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str | None]  # caps the user's role; None: no cap
+    process_key: Mapped[str | None]  # set for the short-lived key a content process is given
+    created_at: Mapped[dt.datetime]
+    active_at: Mapped[dt.datetime | None]
+    expires_at: Mapped[dt.datetime | None]
+
+
+class OneTimeLink(Table):
+    """A sign-in link that works once. ``token_hash`` is SHA-256 of what the link carries."""
+
+    __tablename__ = "one_time_links"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    expires_at: Mapped[dt.datetime]

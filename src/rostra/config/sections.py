@@ -1,0 +1,186 @@
+"""Every setting there is: name, type, default, one sentence of help and the release that brought it.
+
+The server, `rostra config` and the reference page all read these declarations; nothing else knows a setting's name.
+A field named ``max_conns_per_process`` is the setting ``MaxConnsPerProcess``; a name that differs is given as ``name``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    since: str = "0.1.0",
+    name: str = "",
+    secret: bool = False,  # noqa: A002
+    choices: tuple[str, ...] = (),
+    reloadable: bool = False,
+    unit: str = "",
+) -> Any:
+    """Declare one setting. ``unit`` is ``bytes`` for sizes; a ``timedelta`` default makes it a duration."""
+    metadata = {
+        "help": help,
+        "since": since,
+        "name": name,
+        "secret": secret,
+        "choices": choices,
+        "reloadable": reloadable,
+        "unit": unit,
+    }
+    if isinstance(default, list):
+        return field(default=tuple(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    data_dir: Path = setting(Path("/var/lib/rostra"), "Folder under which everything durable is kept.")
+    address: str = setting(
+        "",
+        "Public URL of this server, with any path prefix a proxy adds; links are built from it. "
+        "Empty: taken from each request.",
+    )
+    dashboard_path: str = setting("/connect", "Path of the dashboard.")
+    system_display_name: str = setting("Rostra", "Name shown in page titles and mail.")
+    log_level: str = setting("info", "How much the server's log says.", choices=("debug", "info", "warning", "error"))
+    log_format: str = setting("text", "How log lines look.", choices=("text", "json"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    listen: str = setting(":3939", "Address and port to listen on; an empty host is every address.")
+    max_header_size: int = setting(65_536, "Longest request head accepted.", unit="bytes")
+    header_timeout: dt.timedelta = setting(
+        dt.timedelta(seconds=30), "How long a client may take to send a request head."
+    )
+    keep_alive_timeout: dt.timedelta = setting(dt.timedelta(seconds=75), "How long an idle client connection is kept.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    provider: str = setting("sqlite", "Where the server's own records live.", choices=("sqlite", "postgres"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postgres:
+    url: str = setting("", "Address of the PostgreSQL database, postgres://user@host:port/name.")
+    password: str = setting("", "Password for it, kept out of the address.", secret=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication:
+    provider: str = setting("password", "Where accounts come from.", choices=("password",))
+    lifetime: dt.timedelta = setting(dt.timedelta(days=30), "How long a browser stays signed in.")
+    inactivity: dt.timedelta = setting(dt.timedelta(days=1), "How long an unused browser session lives.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    enabled: bool = setting(False, "Let a client that knows the secret key make the first administrator.")
+    secret_key: str = setting("", "The shared secret, base64 of at least 32 random bytes.", secret=True)
+    secret_key_file: Path | None = setting(None, "File that holds the secret key.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Python:
+    enabled: bool = setting(False, "Serve content that uses Python.", reloadable=True)
+    executable: tuple[Path, ...] = setting(
+        [],
+        "Absolute path of one Python interpreter; repeat the line for each. A symbolic link is allowed.",
+        reloadable=True,
+    )
+    version_matching: str = setting(
+        "major-minor",
+        "How the interpreter for new content is chosen.",
+        choices=("major-minor", "exact", "nearest"),
+        reloadable=True,
+    )
+    minimum_version: str = setting("3.8.0", "Oldest Python that may be configured.", reloadable=True)
+    deprecated: tuple[str, ...] = setting(
+        [],
+        "Version or range (3.9, <3.10) that runs what it has but is chosen for new "
+        "content only when nothing else fits.",
+        reloadable=True,
+    )
+    retired: tuple[str, ...] = setting([], "Version or range that is not used any more.", reloadable=True)
+    probe_timeout: dt.timedelta = setting(
+        dt.timedelta(seconds=10), "How long an interpreter may take to describe itself."
+    )
+    environment_management: bool = setting(
+        True, "Install packages for content; off means interpreters are used as they stand."
+    )
+    package_installer: str = setting(
+        "uv", "What installs packages when the bundle does not say.", choices=("uv", "pip")
+    )
+    index_url: str = setting("", "Package index to install from. Empty: what pip on this machine is configured to use.")
+    extra_index_url: tuple[str, ...] = setting([], "Further package index; repeat the line for each.")
+    build_timeout: dt.timedelta = setting(dt.timedelta(minutes=30), "How long one environment may take to install.")
+    build_concurrency: int = setting(2, "How many environments may be installed at the same time.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applications:
+    run_as: str = setting(
+        "", "Account that content runs as when the server is root. Empty: rostra if it exists, else nobody."
+    )
+    sandbox: str = setting(
+        "auto",
+        "Use bubblewrap: when it is there, always (refuse to start without), or never.",
+        choices=("auto", "required", "off"),
+    )
+    manifest_environment_management_selection: bool = setting(
+        True, "Let a bundle's manifest switch package installation off."
+    )
+    default_environment_management_selection: bool = setting(
+        True, "Let a content item carry its own default for package installation."
+    )
+    bundle_retention_limit: int = setting(
+        0, "How many bundles of an item are kept; 0 keeps all. The live one always stays."
+    )
+    max_bundle_size: int = setting(2_000_000_000, "Largest upload accepted.", unit="bytes")
+    max_unpacked_size: int = setting(8_000_000_000, "Largest total size a bundle may unpack to.", unit="bytes")
+    max_bundle_files: int = setting(100_000, "Most files and folders a bundle may hold.")
+    job_log_size: int = setting(10_000_000, "How much of a process's output is kept.", unit="bytes")
+    default_api_key_env: bool = setting(True, "Give content CONNECT_API_KEY, a short-lived key of its owner.")
+    render_timeout: dt.timedelta = setting(dt.timedelta(hours=1), "How long rendering one document may take.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduler:
+    min_processes: int = setting(0, "Processes kept running for each interactive item.")
+    max_processes: int = setting(3, "Most processes for one item.")
+    min_processes_limit: int = setting(0, "Highest MinProcesses an item may ask for.")
+    max_processes_limit: int = setting(20, "Highest MaxProcesses an item may ask for.")
+    max_conns_per_process: int = setting(20, "Connections one process may hold.")
+    load_factor: float = setting(
+        0.5, "Share of its connections above which another process is started (0 early, 1 late)."
+    )
+    init_timeout: dt.timedelta = setting(
+        dt.timedelta(seconds=60), "How long a new process may take to accept a connection."
+    )
+    idle_timeout: dt.timedelta = setting(dt.timedelta(seconds=120), "How long a process without connections is kept.")
+    connection_timeout: dt.timedelta = setting(
+        dt.timedelta(hours=1), "How long a connection may stay silent; 0 is for ever."
+    )
+    read_timeout: dt.timedelta = setting(dt.timedelta(hours=1), "How long a client may send nothing; 0 is for ever.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All sections, in the order of the reference page. Section names on file are the class names, case ignored."""
+
+    server: Server = field(default_factory=Server)
+    http: Http = field(default_factory=Http)
+    database: Database = field(default_factory=Database)
+    postgres: Postgres = field(default_factory=Postgres)
+    authentication: Authentication = field(default_factory=Authentication)
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    python: Python = field(default_factory=Python)
+    applications: Applications = field(default_factory=Applications)
+    scheduler: Scheduler = field(default_factory=Scheduler)

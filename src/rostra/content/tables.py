@@ -1,0 +1,148 @@
+"""Items, their bundles, who may see them, their variables and the processes started for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from rostra.db.base import Table
+
+
+class Item(Table):
+    """One piece of content. Fields that are None mean: the server's default.
+
+    ``kind`` is ``unknown`` until the first deploy. ``live_bundle_id`` is what visitors get.
+    ``settings`` holds the wire's rarely used fields that Rostra only keeps (GPU limits, image names).
+    """
+
+    __tablename__ = "items"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    guid: Mapped[str] = mapped_column(unique=True)
+    owner_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), index=True)
+    name: Mapped[str]
+    title: Mapped[str | None]
+    description: Mapped[str] = mapped_column(default="")
+    kind: Mapped[str] = mapped_column(default="unknown")
+    content_category: Mapped[str] = mapped_column(default="")
+    access_type: Mapped[str] = mapped_column(default="acl")  # all, logged_in, acl
+    live_bundle_id: Mapped[int | None]  # no foreign key: items and bundles would need each other
+    locked: Mapped[bool] = mapped_column(default=False)
+    locked_message: Mapped[str] = mapped_column(default="")
+    vanity_path: Mapped[str | None] = mapped_column(unique=True)  # with both slashes
+    vanity_at: Mapped[dt.datetime | None]
+    min_processes: Mapped[int | None]
+    max_processes: Mapped[int | None]
+    max_conns_per_process: Mapped[int | None]
+    load_factor: Mapped[float | None]
+    init_timeout: Mapped[int | None]  # seconds
+    idle_timeout: Mapped[int | None]
+    connection_timeout: Mapped[int | None]
+    read_timeout: Mapped[int | None]
+    memory_request: Mapped[int | None]
+    memory_limit: Mapped[int | None]
+    cpu_request: Mapped[float | None]
+    cpu_limit: Mapped[float | None]
+    run_as: Mapped[str | None]
+    manage_python: Mapped[bool | None]  # default_py_environment_management on the wire
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]
+    deployed_at: Mapped[dt.datetime | None]
+    deleted_at: Mapped[dt.datetime | None]  # set first, files are removed afterwards: a crash in between is reconciled
+
+    __table_args__ = (sa.Index("items_by_owner_name", "owner_id", "name"),)
+
+
+class Bundle(Table):
+    """One immutable upload. ``state``: ``uploaded``, ``built`` (environment ready), ``failed``.
+
+    ``runtime_version`` and ``environment_key`` are what the last successful build matched; ``match_reason`` says why.
+    """
+
+    __tablename__ = "bundles"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), index=True)
+    created_by_id: Mapped[int | None]
+    created_at: Mapped[dt.datetime]
+    size: Mapped[int]
+    md5: Mapped[str]
+    sha1: Mapped[str]
+    sha256: Mapped[str]
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)  # what the uploader said of its source
+    manifest: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    kind: Mapped[str]
+    entrypoint: Mapped[str] = mapped_column(default="")
+    state: Mapped[str] = mapped_column(default="uploaded")
+    requested_version: Mapped[str | None]
+    requested_range: Mapped[str | None]
+    runtime_version: Mapped[str | None]
+    runtime_path: Mapped[str | None]
+    match_reason: Mapped[str | None]
+    environment_key: Mapped[str | None] = mapped_column(index=True)
+    managed: Mapped[bool | None]
+    built_at: Mapped[dt.datetime | None]
+
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012
+
+
+class Permission(Table):
+    """``role`` is ``viewer`` or ``owner`` (a collaborator, in the wire's word)."""
+
+    __tablename__ = "permissions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str]
+
+    __table_args__ = (sa.UniqueConstraint("item_id", "user_id"),)
+
+
+class Variable(Table):
+    """``value`` is encrypted; it is never given back, only handed to the item's own processes."""
+
+    __tablename__ = "variables"
+
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(sa.Text)
+
+
+class Job(Table):
+    """The record of one process: a running app, a build, a render."""
+
+    __tablename__ = "jobs"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(unique=True, autoincrement=False)  # counted by the server, for the wire
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), index=True)
+    bundle_id: Mapped[int | None]
+    tag: Mapped[str]
+    pid: Mapped[int | None]
+    log: Mapped[str | None]  # path under the data folder
+    queued_at: Mapped[dt.datetime]
+    started_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    exit_code: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(sa.Text)
+
+
+class Rendering(Table):
+    """One kept rendering of a document. ``path`` is its folder under the data folder."""
+
+    __tablename__ = "renderings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), index=True)
+    bundle_id: Mapped[int]
+    job_key: Mapped[str | None]
+    path: Mapped[str]
+    primary: Mapped[str]  # file name to show
+    rendered_at: Mapped[dt.datetime]
+    duration_ms: Mapped[int]
+    active: Mapped[bool] = mapped_column(default=False)
