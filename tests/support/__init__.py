@@ -1,0 +1,1 @@
+"""What several tests share: real interpreters, real servers, real clients."""
