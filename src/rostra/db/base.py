@@ -8,6 +8,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
+# PostgreSQL's INTEGER ends at 2 GB, which sizes and memory limits pass; SQLite counts up only plain INTEGER keys.
+BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+# Every constraint has a name, or a later migration could not drop it on SQLite.
+NAMES = {
+    "ix": "%(table_name)s_%(column_0_N_name)s_index",
+    "uq": "%(table_name)s_%(column_0_N_name)s_unique",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
 
 class UtcTime(sa.types.TypeDecorator[dt.datetime]):
     """A moment in time. Stored as UTC, refused when naive, given back aware."""
@@ -27,4 +38,10 @@ class UtcTime(sa.types.TypeDecorator[dt.datetime]):
 
 
 class Table(DeclarativeBase):
-    type_annotation_map = {dt.datetime: UtcTime, dict[str, Any]: sa.JSON, list[str]: sa.JSON}  # noqa: RUF012
+    metadata = sa.MetaData(naming_convention=NAMES)
+    type_annotation_map = {  # noqa: RUF012
+        int: BigInt,
+        dt.datetime: UtcTime,
+        dict[str, Any]: sa.JSON,
+        list[str]: sa.JSON,
+    }

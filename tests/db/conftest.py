@@ -1,0 +1,3 @@
+"""Both databases."""
+
+from support.database import *  # noqa: F403
