@@ -1,0 +1,167 @@
+"""A whole Rostra as a user would start it: real processes, real port, real client."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(slots=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
+
+
+@dataclass(slots=True)
+class Server:
+    """One running server. ``key`` is the first administrator's API key."""
+
+    url: str
+    data_dir: Path
+    config: Path
+    log: Path
+    environ: dict[str, str]
+    secret: str
+    process: subprocess.Popen[bytes] | None = None
+    key: str = ""
+    home: Path = field(default_factory=Path)
+
+    def start(self, *, within: float = 60.0) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [BIN / "rostra", "serve", "--config", self.config],
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + within
+        while True:
+            with contextlib.suppress(OSError):
+                if self.get("/__ping__").status == 200:
+                    return
+            assert self.process.poll() is None, f"the server ended:\n{self.log.read_text()[-4000:]}"
+            assert time.monotonic() < deadline, f"the server is not ready:\n{self.log.read_text()[-4000:]}"
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def kill(self) -> None:
+        """End the supervisor and its three processes at once, as a crash of the machine would."""
+        assert self.process is not None
+        for pid in self.children().values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait(10)
+
+    def children(self) -> dict[str, int]:
+        """Return the pids of gateway, control and keeper that run now."""
+        assert self.process is not None
+        found: dict[str, int] = {}
+        marks = {"rostra.gateway": "gateway", "rostra.app": "control", "rostra.execution.keeper": "keeper"}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with contextlib.suppress(OSError):
+                parent = re.search(r"PPid:\s+(\d+)", (entry / "status").read_text())
+                if parent and int(parent[1]) == self.process.pid:
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                    found |= {role: int(entry.name) for mark, role in marks.items() if mark.encode() in words}
+        return found
+
+    def get(self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str) -> Reply:
+        """Send one request; header names are given with underscores. The key is sent unless ``Authorization`` is given."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.key and "Authorization" not in sent:
+            sent["Authorization"] = f"Key {self.key}"
+        request = urllib.request.Request(self.url + path, data=body, method=method, headers={k: v for k, v in sent.items() if v})
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return Reply(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return Reply(answer.code, dict(answer.headers), answer.read())
+
+    def client(self, *arguments: str | Path, check: bool = True, cwd: Path | None = None, program: Path | None = None
+               ) -> subprocess.CompletedProcess[str]:
+        """Run the unmodified publishing client with its own home folder."""
+        done = subprocess.run(
+            [program or BIN / "rsconnect", *arguments],
+            env={"HOME": str(self.home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "RSCONNECT_DISABLE_VERSION_CHECK": "1"},
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}\n--- server\n{self.log.read_text()[-3000:]}"
+        return done
+
+    def bootstrap(self) -> None:
+        """Make the first administrator with the client and register the server under the name ``rostra``."""
+        secret = self.home / "secret"
+        secret.write_text(self.secret)
+        self.key = self.client("bootstrap", "-s", self.url, "--jwt-keyfile", secret, "--raw").stdout.strip()
+        self.client("add", "-n", "rostra", "-s", self.url, "-k", self.key)
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running_server(folder: Path, pythons: Sequence[Path], extra: str = "", *, start: bool = True) -> Iterator[Server]:
+    """Run a server whose configuration names ``pythons``; ``extra`` is appended to its file."""
+    port = free_port()
+    secret = base64.b64encode(secrets.token_bytes(32)).decode()
+    config = folder / "rostra.gcfg"
+    lines = "\n".join(f"Executable = {path}" for path in pythons)
+    config.write_text(
+        f"[Server]\nDataDir = {folder / 'data'}\nAddress = http://127.0.0.1:{port}\n"
+        f"[HTTP]\nListen = 127.0.0.1:{port}\n[Bootstrap]\nEnabled = true\nSecretKey = {secret}\n"
+        f"[Python]\nEnabled = true\n{lines}\n{extra}\n"
+    )
+    home = folder / "home"
+    home.mkdir()
+    server = Server(f"http://127.0.0.1:{port}", folder / "data", config, folder / "server.log", dict(os.environ), secret, home=home)
+    try:
+        if start:
+            server.start()
+            server.bootstrap()
+        yield server
+    finally:
+        if server.process is not None:
+            try:
+                server.stop()
+            except subprocess.TimeoutExpired:
+                server.kill()
