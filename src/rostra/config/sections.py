@@ -4,6 +4,7 @@ The server, `rostra config` and the reference page all read these declarations; 
 A field named ``max_conns_per_process`` is the setting ``MaxConnsPerProcess``; a name that differs is given as ``name``.
 """
 
+# ruff: noqa: RUF009 - `setting` makes a dataclass field
 from __future__ import annotations
 
 import datetime as dt
@@ -14,11 +15,11 @@ from typing import Any
 
 def setting(
     default: Any,
-    help: str,
+    help: str,  # noqa: A002
     *,
     since: str = "0.1.0",
     name: str = "",
-    secret: bool = False,  # noqa: A002
+    secret: bool = False,
     choices: tuple[str, ...] = (),
     reloadable: bool = False,
     unit: str = "",
@@ -69,7 +70,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postgres:
-    url: str = setting("", "Address of the PostgreSQL database, postgres://user@host:port/name.")
+    url: str = setting("", "Address of the PostgreSQL database, postgres://user@host:port/name.", name="URL")
     password: str = setting("", "Password for it, kept out of the address.", secret=True)
 
 
@@ -118,8 +119,12 @@ class Python:
     package_installer: str = setting(
         "uv", "What installs packages when the bundle does not say.", choices=("uv", "pip")
     )
-    index_url: str = setting("", "Package index to install from. Empty: what pip on this machine is configured to use.")
-    extra_index_url: tuple[str, ...] = setting([], "Further package index; repeat the line for each.")
+    index_url: str = setting(
+        "", "Package index to install from. Empty: what pip on this machine is configured to use.", name="IndexURL"
+    )
+    extra_index_url: tuple[str, ...] = setting(
+        [], "Further package index; repeat the line for each.", name="ExtraIndexURL"
+    )
     build_timeout: dt.timedelta = setting(dt.timedelta(minutes=30), "How long one environment may take to install.")
     build_concurrency: int = setting(2, "How many environments may be installed at the same time.")
 
@@ -147,7 +152,9 @@ class Applications:
     max_unpacked_size: int = setting(8_000_000_000, "Largest total size a bundle may unpack to.", unit="bytes")
     max_bundle_files: int = setting(100_000, "Most files and folders a bundle may hold.")
     job_log_size: int = setting(10_000_000, "How much of a process's output is kept.", unit="bytes")
-    default_api_key_env: bool = setting(True, "Give content CONNECT_API_KEY, a short-lived key of its owner.")
+    default_api_key_env: bool = setting(
+        True, "Give content CONNECT_API_KEY, a short-lived key of its owner.", name="DefaultAPIKeyEnv"
+    )
     render_timeout: dt.timedelta = setting(dt.timedelta(hours=1), "How long rendering one document may take.")
 
 

@@ -1,0 +1,49 @@
+"""Settings of compatible products that Rostra does not have, so that an existing file can be pointed at.
+
+They are named in a note instead of being refused. A setting that is in neither place is a mistake and is refused.
+"""
+
+from __future__ import annotations
+
+# Whole sections, with or without labels.
+_SECTIONS = frozenset(
+    (
+        "https httpredirect cors password pam ldap oauth2 saml proxyauth scim authorization sqlite logging metrics "
+        "opentelemetry otlpendpoint chronicle jobs r quarto tensorflow node nodejs rpackagerepository packages git "
+        "gitcredential smtp branding mount licensing tableauintegration launcher kubernetes executionenvironments"
+    ).split(" ")
+)
+
+# Single settings of sections that Rostra has.
+_SETTINGS: dict[str, frozenset[str]] = {
+    section: frozenset(names.split())
+    for section, names in {
+        "server": """
+            senderemail senderemaildisplayname emailprovider emailto landingdir publicwarning loggedinwarning
+            frameoptionscontent frameoptionsdashboard defaultcontentlistview hideemailaddresses proxyheaderlogging
+            enablesitemap allowconfirmedusers jumpstartenabled databaseemailsettings rootredirect hideversion
+            customheader viewerkiosk tempdir hostname
+        """,
+        "http": "nowarning forcesecure externallysecure",
+        "authentication": "basicauth insecuredefaultuserapikey apikeybcryptcost name notice challengeresponseenabled",
+        "database": "dir seedusers",
+        "postgres": """
+            instrumentationurl maxopenconnections maxidleconnections connectionmaxlifetime instrumentationpassword
+        """,
+        "applications": """
+            runasenabled runascurrentuser runascurrentusergroup sharedrunasuser sharedrunasunixgroup
+            scheduleconcurrency oauthintegrationsenabled pythonenvironmentreaping renvironmentreaping
+            packageauditingenabled metricscollectionenabled notifyonshare supervisor tempmounting homemounting
+            mostpermissiveaccesstype prohibitedenv defaultserverenv shinyerrorsanitization renderingsweepenabled
+            renderingsweepage renderingsweeplimit
+        """,
+        "python": "fromsource",
+        "scheduler": "cpurequest cpulimit memoryrequest memorylimit maxcpurequest maxcpulimit maxmemorylimit",
+    }.items()
+}
+
+
+def known_elsewhere(section: str, name: str) -> bool:
+    """Return whether ``[section] name`` (case ignored) exists in a compatible product but not here."""
+    section, name = section.lower(), name.lower()
+    return section in _SECTIONS or name in _SETTINGS.get(section, ())
