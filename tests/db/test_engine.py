@@ -88,7 +88,8 @@ async def test_numbers_beyond_32_bits_fit(engine: AsyncEngine, sessions: Session
         await session.execute(
             sa.text(
                 "INSERT INTO environments (key, language, runtime_version, runtime_path, path, installer, lock, "
-                "packages, size, created_at, used_at) VALUES ('k', 'python', '3.11.7', '', '', '', '', '[]', 9000000000, "
+                "packages, size, created_at, used_at) VALUES ('k', 'python', '3.11.7', "
+                "'', '', '', '', '[]', 9000000000, "
                 "'2026-01-01', '2026-01-01')"
             )
         )

@@ -48,7 +48,8 @@ async def test_a_newer_database_is_refused(engine: AsyncEngine) -> None:
 async def test_a_number_is_never_used_twice(engine: AsyncEngine) -> None:
     insert = sa.text(
         "INSERT INTO users (guid, username, email, first_name, last_name, role, confirmed, locked, "
-        "created_at, updated_at) VALUES (:n, :n, '', '', '', 'viewer', true, false, '2026-01-01', '2026-01-01') RETURNING id"
+        "created_at, updated_at) "
+        "VALUES (:n, :n, '', '', '', 'viewer', true, false, '2026-01-01', '2026-01-01') RETURNING id"
     )
     async with engine.begin() as connection:
         first = (await connection.execute(insert, {"n": "a"})).scalar_one()

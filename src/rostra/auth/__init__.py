@@ -1,1 +1,1 @@
-"""Who is asking: people, sessions, keys. Knows nothing of content; what a person may do to an item is `content.access`."""
+"""Who is asking: people, sessions, keys. What a person may do to an item is `content.access`, not here."""
