@@ -1,0 +1,167 @@
+"""One kernel in the content's own interpreter, reached over sockets in a private folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.connect import write_connection_file
+
+from rostra.rendering.processes import adopt_orphans, die_with_parent, end_descendants
+from rostra.rendering.tracebacks import plain
+
+_TAIL_BYTES = 16_384
+_CONNECTION_FILE = "kernel.json"
+
+
+def command(python: Path, connection_dir: Path) -> tuple[str, ...]:
+    """Return the kernel's argv; nothing is looked up in any list of installed kernels."""
+    file = str(connection_dir / _CONNECTION_FILE)
+    return (str(python), "-m", "ipykernel_launcher", "-f", file, "--HistoryManager.hist_file=:memory:")
+
+
+def environment(python: Path, connection_dir: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the kernel's variables: ``given`` over a search path and a private home that goes with the render."""
+    home = str(connection_dir / "home")
+    return {
+        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": home,
+        "IPYTHONDIR": f"{home}/.ipython",
+        "MPLCONFIGDIR": f"{home}/.matplotlib",
+        **given,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelStart:
+    """``argv`` is wrapped already. ``user`` is given the connection folder, so that the kernel can bind there."""
+
+    argv: Sequence[str]
+    cwd: Path
+    env: Mapping[str, str]
+    connection_dir: Path
+    timeout_seconds: float
+    user: tuple[int, int] | None = None
+
+
+class KernelLost(Exception):
+    """The kernel did not start, or ended by itself. ``lines`` are the last it wrote."""
+
+    def __init__(self, message: str, lines: Sequence[str]) -> None:
+        super().__init__(message)
+        self.lines = tuple(lines)
+
+
+class _Client(AsyncKernelClient):
+    """Believes the process rather than the heartbeat, which also falls silent on a busy machine."""
+
+    process: asyncio.subprocess.Process | None = None
+
+    async def _async_is_alive(self) -> bool:
+        return self.process is not None and self.process.returncode is None
+
+    is_alive = _async_is_alive
+
+
+@dataclass(slots=True)
+class Kernel:
+    """A kernel that answered. ``language_version`` is its own word, e.g. 3.9.18."""
+
+    client: AsyncKernelClient
+    process: asyncio.subprocess.Process
+    language_info: dict[str, object] = field(default_factory=dict)
+    tail: bytearray = field(default_factory=bytearray)
+
+    def last_lines(self, most: int = 15) -> tuple[str, ...]:
+        greeting, found, rest = plain(self.tail.decode("utf-8", "replace")).partition("--existing ")
+        text = rest.partition("\n")[2] if found else greeting  # every kernel begins with advice on connecting to it
+        return tuple(line[:500] for line in text.splitlines() if line.strip())[-most:]
+
+
+@contextlib.asynccontextmanager
+async def kernel(start: KernelStart) -> AsyncIterator[Kernel]:
+    """Start a kernel and give it once it answers; at the end nothing it ever started is left.
+
+    Raises:
+        KernelLost: it ended, or did not answer within ``timeout_seconds``.
+    """
+    adopt_orphans()
+    client = _client(start)
+    process = await asyncio.create_subprocess_exec(
+        *start.argv,
+        cwd=start.cwd,
+        env=dict(start.env),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=die_with_parent,
+    )
+    client.process = process
+    found = Kernel(client, process)
+    reading = asyncio.create_task(_keep_tail(process, found.tail))
+    try:
+        await _until_ready(found, reading, start.timeout_seconds)
+        yield found
+    finally:
+        client.stop_channels()
+        await asyncio.shield(asyncio.to_thread(end_descendants, os.getpid()))
+        await process.wait()
+        await reading  # ends with the pipe, and nobody holds that any more
+
+
+def _client(start: KernelStart) -> _Client:
+    folder = start.connection_dir
+    (folder / "home").mkdir(mode=0o700)
+    file, _ = write_connection_file(
+        str(folder / _CONNECTION_FILE),
+        transport="ipc",
+        ip=str(folder / "k"),
+        key=secrets.token_hex(32).encode(),
+        kernel_name="python",
+    )
+    if start.user is not None:
+        for path in (folder, folder / "home", Path(file)):
+            os.chown(path, *start.user)
+    client = _Client(connection_file=file)
+    client.load_connection_file()
+    client.allow_stdin = False
+    return client
+
+
+async def _keep_tail(process: asyncio.subprocess.Process, tail: bytearray) -> None:
+    assert process.stdout is not None
+    while piece := await process.stdout.read(65_536):
+        tail += piece
+        del tail[:-_TAIL_BYTES]
+
+
+async def _until_ready(found: Kernel, reading: asyncio.Task[None], timeout_seconds: float) -> None:
+    found.client.start_channels(hb=False)
+    ready = asyncio.ensure_future(found.client.wait_for_ready(timeout=timeout_seconds))
+    ended = asyncio.ensure_future(found.process.wait())
+    try:
+        await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            await asyncio.wait((reading,), timeout=1)  # what was written last says why
+            raise KernelLost(f"the kernel ended with status {ended.result()} instead of starting", found.last_lines())
+        why = ready.exception()
+        if why is not None:
+            raise KernelLost(f"the kernel did not answer: {why}", found.last_lines())
+        found.language_info = await _language_info(found.client)
+    finally:
+        for task in (ready, ended):
+            task.cancel()
+        await asyncio.gather(ready, ended, return_exceptions=True)
+
+
+async def _language_info(client: AsyncKernelClient) -> dict[str, object]:
+    reply = await client.kernel_info(reply=True, timeout=10)
+    info = reply["content"].get("language_info", {})
+    return dict(info) if isinstance(info, dict) else {}

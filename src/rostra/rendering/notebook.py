@@ -1,0 +1,224 @@
+"""Renders a notebook in a process of its own, with its kernel in the content's interpreter.
+
+Whatever happens, also a cancellation: no process is left, and the output folder is complete or absent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from rostra.ids import new_key
+from rostra.rendering.job import KernelPlaces, Rendered, RenderFailed, RenderJob, RenderTimedOut, Say
+from rostra.rendering.kernel import command, environment
+from rostra.rendering.notebook_job import PRIMARY
+from rostra.rendering.processes import end_tree
+from rostra.rendering.tracebacks import plain
+from rostra.units import human_duration
+
+_LONGEST_MESSAGE = 1_048_576
+_TAIL_BYTES = 8_192
+
+
+async def render(job: RenderJob, say: Say) -> Rendered:
+    """Render ``job`` and return the finished folder; ``say`` gets one line for each step.
+
+    Raises:
+        RenderFailed: the notebook, its kernel or the page failed; ``output`` does not exist.
+        RenderTimedOut: it took longer than ``job.timeout``.
+    """
+    begun = asyncio.get_running_loop().time()
+    async with _scratch(job) as scratch:
+        done = await _in_time(job, scratch, say)
+        await asyncio.to_thread(_publish, scratch / "out", job.output)
+    if done["external"]:
+        say(f"The page fetches {' and '.join(done['external'])} from a public site when it is read")
+    return Rendered(
+        folder=job.output,
+        primary=PRIMARY,
+        cells=done["cells"],
+        duration=dt.timedelta(seconds=asyncio.get_running_loop().time() - begun),
+        external=tuple(done["external"]),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _scratch(job: RenderJob) -> AsyncIterator[Path]:
+    """A folder beside the output with a writable copy of the code, and the kernel's private folder; both removed."""
+    scratch = job.output.parent / f".scratch-{new_key()}"
+    try:
+        await asyncio.to_thread(_prepare, job, scratch)
+        yield scratch
+    finally:
+        await asyncio.shield(asyncio.to_thread(_remove, scratch, job.connection_dir))
+
+
+def _prepare(job: RenderJob, scratch: Path) -> None:
+    source = job.code_dir / job.notebook
+    if not source.resolve().is_relative_to(job.code_dir.resolve()) or not source.is_file():
+        raise RenderFailed(
+            f"the bundle has no notebook {job.notebook!r}",
+            hint="Check the entrypoint in its manifest and publish again.",
+        )
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(mode=0o711)
+    (scratch / "out").mkdir(mode=0o700)
+    job.connection_dir.parent.mkdir(parents=True, exist_ok=True)
+    job.connection_dir.mkdir(mode=0o700)
+    work = scratch / "work"
+    shutil.copytree(job.code_dir, work, symlinks=True, copy_function=shutil.copyfile)
+    for folder, _, files in os.walk(work):
+        Path(folder).chmod(0o700)  # the bundle is read-only, its copy is the notebook's to write in
+        if job.user is not None:
+            for path in (folder, *(os.path.join(folder, name) for name in files)):  # noqa: PTH118
+                os.chown(path, *job.user, follow_symlinks=False)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _in_time(job: RenderJob, scratch: Path, say: Say) -> dict[str, Any]:
+    running = _Progress(say)
+    try:
+        async with asyncio.timeout(job.timeout.total_seconds()):
+            return await _run(job, scratch, running)
+    except TimeoutError:
+        raise RenderTimedOut(
+            f"still running after {human_duration(job.timeout)}, which is the limit",
+            cell=running.cell,
+            hint="Make it quicker, or ask an administrator to raise Applications.RenderTimeout.",
+        ) from None
+
+
+class _Progress:
+    """Turns the job's messages into lines, and remembers which cell is running and how it ended."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self.cell: int | None = None
+        self.end: dict[str, Any] | None = None
+
+    def take(self, message: dict[str, Any]) -> None:
+        if "cell" in message:
+            self.cell = message["cell"]
+            self._say(f"cell {message['cell']} of {message['of']}")
+        elif "say" in message:
+            self.cell = None
+            self._say(message["say"])
+        else:
+            self.end = message
+
+
+async def _run(job: RenderJob, scratch: Path, progress: _Progress) -> dict[str, Any]:
+    process = await _start()
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(_message(job, scratch)).encode() + b"\n")
+        async with asyncio.TaskGroup() as group:
+            tail = group.create_task(_tail(process))
+            async for line in process.stdout:
+                progress.take(json.loads(line))
+        return _ended(progress.end, tail.result())
+    finally:
+        await asyncio.shield(_end(process))
+
+
+async def _start() -> asyncio.subprocess.Process:
+    # Nothing of the server's own environment: what the renderer does not know it cannot give away.
+    given = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "JUPYTER_NO_CONFIG": "1",
+        "HOME": "/nonexistent",
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "rostra.rendering.notebook_job",
+        cwd="/",
+        env=given,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_LONGEST_MESSAGE,
+        start_new_session=True,
+    )
+
+
+def _message(job: RenderJob, scratch: Path) -> dict[str, Any]:
+    work = scratch / "work"
+    notebook = work / job.notebook
+    places = KernelPlaces(connection_dir=job.connection_dir, work_dir=work, cwd=notebook.parent)
+    return {
+        "argv": list(job.wrap(command(job.python, job.connection_dir), places)),
+        "cwd": str(places.cwd),
+        "env": environment(job.python, job.connection_dir, job.env),
+        "connection_dir": str(job.connection_dir),
+        "notebook": str(notebook),
+        "out": str(scratch / "out"),
+        "title": job.title or notebook.stem,
+        "execute": job.execute,
+        "hide_all_input": job.hide_all_input,
+        "hide_tagged_input": job.hide_tagged_input,
+        "start_seconds": job.start_timeout.total_seconds(),
+        "user": list(job.user) if job.user else None,
+        "output_bytes": job.output_bytes,
+        "memory_bytes": job.memory_bytes,
+    }
+
+
+async def _tail(process: asyncio.subprocess.Process) -> bytes:
+    assert process.stderr is not None
+    tail = b""
+    while piece := await process.stderr.read(65_536):
+        tail = (tail + piece)[-_TAIL_BYTES:]
+    return tail
+
+
+def _ended(end: dict[str, Any] | None, tail: bytes) -> dict[str, Any]:
+    if end is None:
+        lines = plain(tail.decode("utf-8", "replace")).splitlines()[-15:]
+        raise RenderFailed(
+            "the renderer ended unexpectedly, most likely because the document is too large",
+            lines=lines,
+            hint="Make its outputs smaller; an administrator finds more in the server's log.",
+        )
+    if "failed" in end:
+        failed = end["failed"]
+        raise RenderFailed(failed["message"], cell=failed["cell"], line=failed["line"], lines=failed["lines"])
+    return dict(end["done"])
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Leave nothing of the renderer and its kernel, however far they came."""
+    if process.returncode is None:
+        await asyncio.to_thread(end_tree, process.pid)
+    await process.wait()
+    process._transport.close()  # type: ignore[attr-defined]  # its pipes, at once rather than when collected
+
+
+def _publish(finished: Path, output: Path) -> None:
+    for path in (finished, *(place for place in finished.rglob("*") if place.is_file())):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    finished.rename(output)
+    descriptor = os.open(output.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,151 @@
+"""The renderer's own process: ``python -m rostra.rendering.notebook_job``.
+
+Reads one job as a line of JSON, writes progress as lines of JSON, the last of which is ``done`` or ``failed``. When its
+standard input closes, whoever started it is gone: it ends everything it started and leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from rostra.rendering.beside import copy_referenced
+from rostra.rendering.cells import CellFailed, plain_outputs, run_cells, running_cells
+from rostra.rendering.html import to_html
+from rostra.rendering.kernel import KernelLost, KernelStart, kernel
+from rostra.rendering.processes import end_descendants
+from rostra.units import human_size
+
+_LARGEST_NOTEBOOK = 200_000_000
+PRIMARY = "index.html"
+
+
+class Unreadable(Exception):
+    """The file is not a notebook that can be rendered here."""
+
+
+def main() -> None:
+    job = json.loads(sys.stdin.buffer.readline())
+    warnings.simplefilter("ignore")  # about the notebook's own age; its author cannot see them
+    asyncio.run(_main(job))
+
+
+async def _main(job: dict[str, Any]) -> None:
+    work = asyncio.ensure_future(_outcome(job))
+    alone = asyncio.ensure_future(_input_closed())
+    await asyncio.wait((work, alone), return_when=asyncio.FIRST_COMPLETED)
+    if not work.done():
+        end_descendants(os.getpid())
+        os._exit(3)
+    alone.cancel()
+    _tell(work.result())
+    os._exit(0)  # a worker thread may still be waiting for input
+
+
+async def _outcome(job: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"done": await _render(job)}
+    except CellFailed as failed:
+        return _failed(failed.message, cell=failed.cell, line=failed.line, lines=failed.lines)
+    except KernelLost as lost:
+        return _failed(str(lost), lines=lost.lines)
+    except Unreadable as why:
+        return _failed(str(why))
+    except MemoryError:
+        return _failed(f"the document needs more than {human_size(job['memory_bytes'])} to be put together")
+
+
+async def _render(job: dict[str, Any]) -> dict[str, Any]:
+    notebook = read_notebook(Path(job["notebook"]))
+    cells = await _execute(job, notebook) if job["execute"] else 0
+    _tell({"say": "Writing the page"})
+    return await asyncio.to_thread(_write, job, notebook, cells)
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook of any version.
+
+    Raises:
+        Unreadable: it is too large, not a notebook, or in another language than Python.
+    """
+    size = path.stat().st_size
+    if size > _LARGEST_NOTEBOOK:
+        raise Unreadable(f"{path.name} is {human_size(size)} large; {human_size(_LARGEST_NOTEBOOK)} is the most")
+    try:
+        notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    except Exception as why:  # the reader lets anything escape on hostile input
+        raise Unreadable(f"{path.name} is not a notebook: {str(why)[:200]}") from why
+    language = notebook.metadata.get("kernelspec", {}).get("language") or "python"
+    if str(language).lower() != "python":
+        raise Unreadable(f"{path.name} is written in {str(language)[:40]}; only Python notebooks can be rendered")
+    return notebook
+
+
+async def _execute(job: dict[str, Any], notebook: NotebookNode) -> int:
+    if not running_cells(notebook):
+        return 0
+    start = KernelStart(
+        argv=job["argv"],
+        cwd=Path(job["cwd"]),
+        env=job["env"],
+        connection_dir=Path(job["connection_dir"]),
+        timeout_seconds=job["start_seconds"],
+        user=tuple(job["user"]) if job["user"] else None,
+    )
+    async with kernel(start) as running:
+        resource.setrlimit(resource.RLIMIT_AS, (job["memory_bytes"], job["memory_bytes"]))  # not the kernel's
+        _tell({"say": f"Running the notebook on Python {running.language_info.get('version', '?')}"})
+        return await run_cells(notebook, running, output_bytes=job["output_bytes"], begun=_begun)
+
+
+def _write(job: dict[str, Any], notebook: NotebookNode, cells: int) -> dict[str, Any]:
+    plain_outputs(notebook)
+    html, external = to_html(
+        notebook,
+        title=job["title"],
+        hide_all_input=job["hide_all_input"],
+        hide_tagged_input=job["hide_tagged_input"],
+    )
+    out = Path(job["out"])
+    with (out / PRIMARY).open("w", encoding="utf-8", errors="replace") as file:
+        file.write(html)
+        file.flush()
+        os.fsync(file.fileno())
+    copied = copy_referenced(html, Path(job["cwd"]), out)
+    return {"cells": cells, "external": list(external), "copied": len(copied)}
+
+
+def _begun(number: int, total: int) -> None:
+    _tell({"cell": number, "of": total})
+
+
+def _failed(message: str, *, cell: int | None = None, line: int | None = None, lines: Any = ()) -> dict[str, Any]:
+    return {"failed": {"message": message[:1000], "cell": cell, "line": line, "lines": list(lines)[:40]}}
+
+
+def _tell(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+async def _input_closed() -> None:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    try:
+        await reader.read()
+    finally:
+        transport.close()
+
+
+if __name__ == "__main__":
+    main()
