@@ -20,7 +20,7 @@ class Mode(StrEnum):
 class StartContext:
     """What a kind needs to know to say how its content starts.
 
-    ``base_path`` is where visitors reach it, with both slashes: ``/content/{guid}/``; requests arrive with it, unchanged.
+    ``base_path`` is where visitors reach it, with both slashes: ``/content/{guid}/``; requests arrive with it.
     ``public_url`` is the same as an absolute URL. ``overlay`` is the site-packages folder of the server's own ASGI and
     WSGI servers for this interpreter. ``socket`` is where it must listen. ``code_dir`` is the unpacked bundle.
     """
@@ -51,6 +51,7 @@ class Kind:
     ``additions`` are packages the server needs in the environment. ``job_tag`` names its processes on the wire.
     ``sticky``: a visitor stays on one process (its state lives in memory there).
     ``api``: programs rather than people are the usual visitors (no waiting page unless HTML is asked for).
+    ``refusal`` says in one sentence why Rostra does not run this kind; empty when it does (`registry.runnable`).
     """
 
     name: str
@@ -63,3 +64,4 @@ class Kind:
     job_tag: str = "unknown"
     sticky: bool = True
     api: bool = False
+    refusal: str = ""
