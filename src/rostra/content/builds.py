@@ -1,0 +1,152 @@
+"""From a bundle's manifest to a runtime and a ready environment, saying at each step what was decided and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from packaging.version import Version
+
+from rostra.config.sections import Settings
+from rostra.content.manifest import Manifest
+from rostra.content.tables import Bundle, Item
+from rostra.environments.requirement_lines import decode
+from rostra.environments.spec import Environment, EnvironmentSpec
+from rostra.errors import Gone
+from rostra.kinds.kind import Kind
+from rostra.runtimes.matching import choose
+from rostra.runtimes.model import Match, Policy, Request, Runtime, RuntimeState
+
+Say = Callable[[str], None]
+
+
+class Environments(Protocol):
+    """What `environments.store.Store` offers; tests hand in another."""
+
+    async def ensure(self, spec: EnvironmentSpec, say: Say) -> Environment: ...
+
+    async def overlay(self, runtime: Runtime, say: Say) -> Path: ...
+
+
+class RuntimeGone(Gone):
+    """The interpreter an item was built for is not on this server any more."""
+
+    code = "runtime-gone"
+
+    def __init__(self, version: str, path: str, installed: Sequence[Version]) -> None:
+        self.version, self.path, self.installed = version, path, tuple(installed)
+        have = ", ".join(map(str, sorted(installed))) or "no Python at all"
+        super().__init__(
+            f"this content runs on Python {version}, which this server no longer offers (it has {have})",
+            hint="Publish it again for a Python version this server has, or ask an administrator to put it back.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """``match`` is None for content that needs no Python, and then so is ``environment``."""
+
+    match: Match | None
+    environment: Environment | None
+
+
+def request(manifest: Manifest) -> Request:
+    return Request(version=manifest.python, requires=manifest.requires)
+
+
+def managed(settings: Settings, manifest: Manifest, item_default: bool | None) -> bool:
+    """Return whether packages are installed: the server's switch, then the bundle's wish, then the item's default."""
+    if not settings.python.environment_management:
+        return False
+    if manifest.manage_python is not None and settings.applications.manifest_environment_management_selection:
+        return manifest.manage_python
+    if item_default is not None and settings.applications.default_environment_management_selection:
+        return item_default
+    return True
+
+
+def spec(runtime: Runtime, manifest: Manifest, kind: Kind, code: Path, *, install: bool) -> EnvironmentSpec:
+    """Return what the environment is made from. Reads the bundle's requirements file when it is there."""
+    listed = code / manifest.package_file
+    return EnvironmentSpec(
+        runtime=runtime,
+        requirements=decode(listed.read_bytes()) if manifest.package_file and listed.is_file() else None,
+        requirements_file=manifest.package_file or "requirements.txt",
+        bundle_dir=code,
+        additions=kind.additions,
+        allow_uv=manifest.allow_uv,
+        managed=install,
+    )
+
+
+async def build(
+    settings: Settings,
+    runtimes: Sequence[Runtime],
+    environments: Environments,
+    manifest: Manifest,
+    kind: Kind,
+    item: Item,
+    code: Path,
+    say: Say,
+) -> Built:
+    """Choose an interpreter for a new bundle and make its environment ready.
+
+    Raises:
+        NoMatchingPython: nothing fits; the text is the one clients look for.
+        InstallFailed: the packages could not be installed; nothing is left behind.
+    """
+    if not kind.python:
+        return Built(None, None)
+    match = choose(request(manifest), Policy(settings.python.version_matching), runtimes)
+    for line in asked(manifest):
+        say(line)
+    say(f"Using Python {match.runtime.version} from {match.runtime.executable}: {match.reason}")
+    for warning in match.warnings:
+        say(f"Warning: {warning}")
+    install = managed(settings, manifest, item.manage_python)
+    environment = await environments.ensure(spec(match.runtime, manifest, kind, code, install=install), say)
+    return Built(match, environment)
+
+
+def asked(manifest: Manifest) -> list[str]:
+    """Return the lines that say what the bundle asked for, in the words clients look for."""
+    lines = [f"Bundle requested Python version {manifest.python}"] if manifest.python else []
+    if manifest.requires:
+        lines.append(f"Bundle requires Python {manifest.requires}")
+    return lines or ["Bundle requested no Python version"]
+
+
+def recorded_runtime(bundle: Bundle, runtimes: Sequence[Runtime]) -> Runtime:
+    """Return the interpreter the bundle was built for, and no other.
+
+    Raises:
+        RuntimeGone: it is not configured any more, is retired, or another version stands at its path.
+    """
+    for runtime in runtimes:
+        same = str(runtime.version) == bundle.runtime_version and str(runtime.executable) == bundle.runtime_path
+        if same and runtime.state is not RuntimeState.retired:
+            return runtime
+    present = [runtime.version for runtime in runtimes if runtime.state is not RuntimeState.retired]
+    raise RuntimeGone(bundle.runtime_version or "unknown", bundle.runtime_path or "", present)
+
+
+async def rebuild(
+    settings: Settings,
+    runtimes: Sequence[Runtime],
+    environments: Environments,
+    manifest: Manifest,
+    kind: Kind,
+    bundle: Bundle,
+    code: Path,
+    say: Say,
+) -> Environment:
+    """Return the environment of a bundle that was built before, making it again when it is missing.
+
+    Raises:
+        RuntimeGone, InstallFailed
+    """
+    runtime = recorded_runtime(bundle, runtimes)
+    wanted = spec(runtime, manifest, kind, code, install=bundle.managed is not False)
+    return await environments.ensure(wanted, say)

@@ -1,0 +1,238 @@
+"""How a bundle becomes content: match, build, prove, switch, drain.
+
+A failure at any step leaves what visitors get as it was. Every step can be repeated: a server that died in the middle
+does the whole task again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from rostra.content import builds, bundles, items, manifest, unpack
+from rostra.content.builds import Built, Say
+from rostra.content.manifest import Manifest
+from rostra.content.paths import pool_key
+from rostra.content.processes import Processes
+from rostra.content.tables import Bundle, Item, Rendering
+from rostra.content.tools import Tools
+from rostra.environments.spec import Environment
+from rostra.errors import Invalid, Unavailable
+from rostra.execution.launcher import Launch
+from rostra.execution.pool import StartFailed
+from rostra.ids import ProcessKey, new_key
+from rostra.kinds.kind import Kind, Mode
+from rostra.kinds.registry import runnable
+
+DRAIN_SECONDS = 3600.0  # a visitor of the old version may finish; new visitors get the new one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """``build_only`` makes the environment anew and changes nothing else; ``activate`` False makes a draft."""
+
+    guid: str
+    bundle_id: int
+    activate: bool = True
+    build_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One deploy on its way. Rows are detached: they are read here and changed only in transactions of their own."""
+
+    item: Item
+    bundle: Bundle
+    manifest: Manifest
+    kind: Kind
+
+
+Render = Callable[[Work, Environment | None, Say], Awaitable[Rendering]]
+"""Makes a rendering of the bundle and returns its row, not yet stored; the caller makes it the active one."""
+
+
+class DoesNotStart(Invalid):
+    """The new bundle was built but its process did not get ready; what visitors had is still there."""
+
+    code = "does-not-start"
+
+    def __init__(self, bundle_id: int, live: int, why: str) -> None:
+        self.bundle_id, self.live = bundle_id, live
+        super().__init__(
+            f"bundle {bundle_id} does not start: {why}",
+            hint=f"Visitors still get bundle {live}. Correct what the lines above say and publish again.",
+        )
+
+
+class PageMissing(Invalid):
+    code = "page-missing"
+    number = 59
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the bundle has no {name}, the page to show first", hint="Name a file of the bundle as primary_html."
+        )
+
+
+async def deploy(order: Order, tools: Tools, processes: Processes, render: Render, say: Say) -> None:
+    """Carry the order out, saying what is done.
+
+    Raises:
+        Problem: with what is wrong; nothing a visitor sees has changed.
+    """
+    work = await begin(order, tools)
+    say(f"Building {work.kind.title} {work.item.title or work.item.name} from bundle {work.bundle.id}")
+    await unpacked(work, tools)
+    built = await environment(order, work, tools, say)
+    await record(work, built, tools)
+    if order.build_only:
+        say(f"Built bundle {work.bundle.id}")
+        return
+    how = {Mode.interactive: _start, Mode.rendered: _render, Mode.static: _show}[work.kind.mode]
+    await how(Step(order, work, built, tools, processes, render, say))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the last step of each mode is given."""
+
+    order: Order
+    work: Work
+    built: Built
+    tools: Tools
+    processes: Processes
+    render: Render
+    say: Say
+
+
+async def begin(order: Order, tools: Tools) -> Work:
+    """Read what is deployed.
+
+    Raises:
+        ItemNotFound, BundleNotFound, KindNotRun
+    """
+    async with tools.sessions() as session:
+        item = await items.get(session, order.guid)
+        bundle = await bundles.get(session, item, order.bundle_id)
+    told = manifest.read(json.dumps(bundle.manifest).encode())
+    return Work(item, bundle, told, runnable(bundle.kind))
+
+
+async def unpacked(work: Work, tools: Tools) -> None:
+    """Make sure that the bundle's files are there; they are complete or absent."""
+    target = tools.places.app(work.item.guid, work.bundle.id)
+    if not target.exists():
+        archive = tools.places.archive(work.item.guid, work.bundle.id)
+        await asyncio.to_thread(unpack.unpack, archive, target, work.manifest, tools.settings().applications)
+
+
+async def environment(order: Order, work: Work, tools: Tools, say: Say) -> Built:
+    """Choose an interpreter and make the environment, or take what an earlier build of this bundle chose."""
+    settings, code = tools.settings(), tools.places.app(work.item.guid, work.bundle.id)
+    if work.bundle.state == "built" and work.kind.python and not order.build_only:
+        try:
+            ready = await builds.rebuild(
+                settings, tools.runtimes(), tools.environments, work.manifest, work.kind, work.bundle, code, say
+            )
+        except builds.RuntimeGone as gone:
+            say(f"{gone.message}; choosing anew")
+        else:
+            say(
+                f"Using Python {ready.runtime.version} from {ready.runtime.executable}, as bundle {work.bundle.id} was built"
+            )
+            return Built(None, ready)
+    return await builds.build(
+        settings, tools.runtimes(), tools.environments, work.manifest, work.kind, work.item, code, say
+    )
+
+
+async def record(work: Work, built: Built, tools: Tools) -> None:
+    """Remember what the bundle was matched to: it runs on that and on nothing else."""
+    facts: dict[str, object] = {"state": "built", "built_at": tools.clock.now()}
+    if built.environment is not None:
+        facts["runtime_version"] = str(built.environment.runtime.version)
+        facts["runtime_path"] = str(built.environment.runtime.executable)
+        facts["environment_key"] = built.environment.key
+        facts["managed"] = built.environment.root is not None
+    if built.match is not None:
+        facts["match_reason"] = built.match.reason
+    async with tools.sessions.begin() as session:
+        await session.execute(sa.update(Bundle).where(Bundle.id == work.bundle.id).values(facts))
+    for name, value in facts.items():
+        setattr(work.bundle, name, value)
+
+
+async def _start(step: Step) -> None:
+    if not step.order.activate:
+        await _start_draft(step)
+        return
+    work, tools = step.work, step.tools
+    step.say(f"Launching {work.kind.title} application to see that it answers")
+    key = pool_key(work.item.guid)
+    process = ProcessKey(new_key())
+    labels = step.processes.labels(work.item, work.bundle, key)
+    member = None
+    try:
+        first: Launch = await step.processes.launch_of(work.item, work.bundle, process, labels, draft=False)
+        spec = step.processes.spec(work.item, work.bundle, draft=False)
+        member = await tools.pools.prove(first, spec.init_timeout)
+        step.say(f"Bundle {work.bundle.id} answers")
+    except StartFailed as failed:
+        for line in failed.lines:
+            step.say(line)
+        live = work.item.live_bundle_id
+        if live is not None and live != work.bundle.id:
+            raise DoesNotStart(work.bundle.id, live, failed.message) from failed
+        # There is nothing working to protect: the author can correct it in place, and visitors see why it fails.
+        step.say(
+            f"Warning: {failed.message} There was no working version before, so this one is made live all the same."
+        )
+    await _switch(step)
+    spec = step.processes.spec(work.item, work.bundle, draft=False)
+    await tools.pools.replace(spec, member, drain_seconds=DRAIN_SECONDS)
+    step.say(f"Bundle {work.bundle.id} is live at {tools.server_url}/content/{work.item.guid}/")
+
+
+async def _start_draft(step: Step) -> None:
+    """Start the draft at its preview address. It may fail: whoever opens the preview is told, and nobody else sees it."""
+    work, tools = step.work, step.tools
+    spec = step.processes.spec(work.item, work.bundle, draft=True)
+    step.say(f"Launching {work.kind.title} application as a draft")
+    await tools.pools.replace(spec, None, drain_seconds=0)
+    try:
+        await tools.pools.ensure(spec.key)
+    except (StartFailed, Unavailable) as failed:
+        for line in getattr(failed, "lines", ()):
+            step.say(line)
+        step.say(f"Warning: the draft does not start: {failed.message}")
+        return
+    step.say(f"Draft: {tools.server_url}/content/{work.item.guid}/_bundle{work.bundle.id}/")
+
+
+async def _render(step: Step) -> None:
+    step.say(f"Launching {step.work.kind.title} to render it")
+    rendering = await step.render(step.work, step.built.environment, step.say)
+    await _switch(step, rendering)
+    step.say("Rendered" if step.order.activate else "Rendered as a draft")
+
+
+async def _show(step: Step) -> None:
+    step.say("Building static content")
+    page = step.work.manifest.primary_html or step.work.manifest.entrypoint or "index.html"
+    if not (step.tools.places.app(step.work.item.guid, step.work.bundle.id) / page).is_file():
+        raise PageMissing(page)
+    await _switch(step)
+    step.say("Launching static content")
+
+
+async def _switch(step: Step, rendering: Rendering | None = None) -> None:
+    """Make the bundle (and its rendering) what visitors get, in one transaction; a draft only stores its rendering."""
+    async with step.tools.sessions.begin() as session:
+        if rendering is not None:
+            await items.add_rendering(session, rendering, active=step.order.activate)
+        if step.order.activate:
+            await items.make_live(session, step.work.item.id, step.work.bundle, step.tools.clock.now())

@@ -1,0 +1,140 @@
+"""The processes of interactive content: which pool an item has, and what one process of it is started with."""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rostra.auth import keys
+from rostra.config.sections import Scheduler
+from rostra.content import builds, items, manifest, variables
+from rostra.content.launching import Start, launch, seconds
+from rostra.content.paths import base_path, pool_key, split_pool
+from rostra.content.tables import Bundle, Item
+from rostra.content.tools import Tools
+from rostra.execution.launcher import Launch
+from rostra.execution.pool import PoolSpec
+from rostra.execution.scaling import Limits
+from rostra.ids import PoolKey, ProcessKey
+from rostra.kinds.kind import Mode
+from rostra.kinds.registry import by_name
+
+PROGRESS_LINES = 200
+
+
+class Processes:
+    """Defines pools as they are asked for, from what the database says at that moment."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._progress: dict[PoolKey, collections.deque[str]] = {}
+
+    def progress(self, key: PoolKey) -> list[str]:
+        """Return what the last start of this pool has said so far, for the waiting page."""
+        return list(self._progress.get(key, ()))
+
+    async def define(self, key: PoolKey) -> bool:
+        """Make the pool known; False when the item is gone, not interactive, or has nothing to run."""
+        if self._tools.pools.has(key):
+            return True
+        async with self._tools.sessions() as session:
+            found = await self._find(session, key)
+        if found is None:
+            return False
+        await self._tools.pools.define(self.spec(*found, draft=split_pool(key)[1] is not None))
+        return True
+
+    def spec(self, item: Item, bundle: Bundle, *, draft: bool) -> PoolSpec:
+        """Return how the pool of an item (or of one of its drafts) is run."""
+        settings = self._tools.settings().scheduler
+        key = pool_key(item.guid, bundle.id if draft else None)
+
+        async def make(process: ProcessKey) -> Launch:
+            return await self.launch(key, process, self.labels(item, bundle, key))
+
+        return PoolSpec(
+            key=key,
+            make_launch=make,
+            limits=limits(item, settings, draft=draft),
+            init_timeout=seconds(item.init_timeout, settings.init_timeout),
+            idle_timeout=seconds(item.idle_timeout, settings.idle_timeout),
+            labels=self.labels(item, bundle, key),
+        )
+
+    def labels(self, item: Item, bundle: Bundle, key: PoolKey) -> dict[str, str]:
+        """Return what a control process that starts anew recognises its processes by."""
+        return {"pool": key, "item": item.guid, "bundle": str(bundle.id)}
+
+    async def launch(self, key: PoolKey, process: ProcessKey, labels: Mapping[str, str]) -> Launch:
+        """Return what one process of this pool is started with; makes its environment again when that is missing.
+
+        Raises:
+            RuntimeGone, InstallFailed, ItemNotFound
+        """
+        async with self._tools.sessions() as session:
+            found = await self._find(session, key)
+        if found is None:
+            raise items.ItemNotFound(split_pool(key)[0])
+        draft = split_pool(key)[1]
+        return await self.launch_of(*found, process, labels, draft=draft is not None)
+
+    async def launch_of(
+        self, item: Item, bundle: Bundle, process: ProcessKey, labels: Mapping[str, str], *, draft: bool
+    ) -> Launch:
+        """The same for a bundle that need not be the live one yet."""
+        tools, settings = self._tools, self._tools.settings()
+        kind = by_name(bundle.kind)
+        lines = collections.deque[str](maxlen=PROGRESS_LINES)
+        self._progress[pool_key(item.guid, bundle.id if draft else None)] = lines
+        told = manifest.read(json.dumps(bundle.manifest).encode())
+        code = tools.places.app(item.guid, bundle.id)
+        environment = await builds.rebuild(
+            settings, tools.runtimes(), tools.environments, told, kind, bundle, code, lines.append
+        )
+        overlay = await tools.environments.overlay(environment.runtime, lines.append)
+        async with tools.sessions.begin() as session:
+            own = await variables.for_process(session, tools.box, item.id)
+            key = None
+            if settings.applications.default_api_key_env:
+                key = await keys.for_process(session, item.owner_id, process, tools.clock.now())
+        start = Start(
+            guid=item.guid,
+            bundle_id=bundle.id,
+            kind=kind.name,
+            entrypoint=bundle.entrypoint,
+            base_path=base_path(item.guid, item.vanity_path, bundle.id if draft else None),
+            server_url=tools.server_url,
+            environment=environment,
+            overlay=overlay,
+            variables=own,
+            api_key=key,
+            user=tools.user,
+            log_bytes=settings.applications.job_log_size,
+            memory_bytes=item.memory_limit or None,
+            options={},
+        )
+        return launch(start, process, tools.places, labels)
+
+    async def _find(self, session: AsyncSession, key: PoolKey) -> tuple[Item, Bundle] | None:
+        guid, draft = split_pool(key)
+        item = await items.find(session, guid)
+        wanted = draft if draft is not None else item and item.live_bundle_id
+        bundle = await session.get(Bundle, wanted) if wanted is not None else None
+        if item is None or bundle is None or bundle.item_id != item.id:
+            return None
+        return (item, bundle) if by_name(bundle.kind).mode is Mode.interactive else None
+
+
+def limits(item: Item, settings: Scheduler, *, draft: bool) -> Limits:
+    """Return the item's own process limits, else the server's. A draft is looked at by few: one process, never kept."""
+    most = settings.max_processes if item.max_processes is None else item.max_processes
+    least = settings.min_processes if item.min_processes is None else item.min_processes
+    return Limits(
+        min_processes=0 if draft else min(least, most),
+        max_processes=1 if draft else max(1, most),
+        max_conns_per_process=item.max_conns_per_process or settings.max_conns_per_process,
+        load_factor=settings.load_factor if item.load_factor is None else item.load_factor,
+    )

@@ -1,0 +1,41 @@
+"""What deploying and running content needs, passed explicitly: there is no global."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from rostra.clock import Clock
+from rostra.config.sections import Settings
+from rostra.content.builds import Environments
+from rostra.content.places import Places
+from rostra.content.variables import Box
+from rostra.execution.pool import Pools
+from rostra.runtimes.model import Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """``settings`` and ``runtimes`` are asked for each time, because a reload changes them.
+
+    ``user`` is the (uid, gid) content runs as, None when the server itself is not root. ``box`` opens variables.
+    """
+
+    sessions: async_sessionmaker[AsyncSession]
+    settings: Callable[[], Settings]
+    runtimes: Callable[[], Sequence[Runtime]]
+    places: Places
+    environments: Environments
+    pools: Pools
+    box: Box
+    clock: Clock
+    user: tuple[int, int] | None
+
+    @property
+    def server_url(self) -> str:
+        """The public address, without a closing slash."""
+        settings = self.settings()
+        host, _, port = settings.http.listen.rpartition(":")
+        return settings.server.address.rstrip("/") or f"http://{host or '127.0.0.1'}:{port}"
