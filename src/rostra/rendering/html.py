@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import HTMLExporter
-from nbconvert.preprocessors import TagRemovePreprocessor
 from nbformat import NotebookNode
 from traitlets.config import Config
 
@@ -32,7 +31,7 @@ def to_html(
     external = needed(notebook)
     config = Config()
     if hide_tagged_input:
-        config.TagRemovePreprocessor = {"enabled": True, "remove_input_tags": {HIDE_TAG}}
+        config.TagRemovePreprocessor.remove_input_tags = {HIDE_TAG}
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         config=config,
         template_name="report",
@@ -40,8 +39,9 @@ def to_html(
         exclude_input=hide_all_input,
         exclude_input_prompt=hide_all_input,
         exclude_output_prompt=hide_all_input,
-        preprocessors=[TagRemovePreprocessor] if hide_tagged_input else [],
     )
+    # The kernel's own lexer lives in IPython, which the server does not have.
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python"}
     own = notebook.metadata.get("title")
     notebook.metadata["title"] = own if isinstance(own, str) and own.strip() else title
     html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}, "external": external})

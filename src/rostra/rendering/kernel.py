@@ -94,15 +94,7 @@ async def kernel(start: KernelStart) -> AsyncIterator[Kernel]:
     """
     adopt_orphans()
     client = _client(start)
-    process = await asyncio.create_subprocess_exec(
-        *start.argv,
-        cwd=start.cwd,
-        env=dict(start.env),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        preexec_fn=die_with_parent,
-    )
+    process = await _spawn(start)
     client.process = process
     found = Kernel(client, process)
     reading = asyncio.create_task(_keep_tail(process, found.tail))
@@ -114,6 +106,21 @@ async def kernel(start: KernelStart) -> AsyncIterator[Kernel]:
         await asyncio.shield(asyncio.to_thread(end_descendants, os.getpid()))
         await process.wait()
         await reading  # ends with the pipe, and nobody holds that any more
+
+
+async def _spawn(start: KernelStart) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *start.argv,
+            cwd=start.cwd,
+            env=dict(start.env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=die_with_parent,
+        )
+    except OSError as why:
+        raise KernelLost(f"the kernel could not be started: {why.strerror}", ()) from why
 
 
 def _client(start: KernelStart) -> _Client:

@@ -109,12 +109,13 @@ async def _execute(job: dict[str, Any], notebook: NotebookNode) -> int:
 
 def _write(job: dict[str, Any], notebook: NotebookNode, cells: int) -> dict[str, Any]:
     plain_outputs(notebook)
-    html, external = to_html(
-        notebook,
-        title=job["title"],
-        hide_all_input=job["hide_all_input"],
-        hide_tagged_input=job["hide_tagged_input"],
-    )
+    hide = {name: job[name] for name in ("hide_all_input", "hide_tagged_input")}
+    try:
+        html, external = to_html(notebook, title=job["title"], **hide)
+    except MemoryError:
+        raise
+    except Exception as why:  # the converter lets anything escape on a notebook it did not expect
+        raise Unreadable(f"the page could not be put together: {str(why).strip()[:300]}") from why
     out = Path(job["out"])
     with (out / PRIMARY).open("w", encoding="utf-8", errors="replace") as file:
         file.write(html)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -13,6 +15,7 @@ from rostra.errors import NotFound
 _REVISION = re.compile(r"_rev(?P<id>[0-9]{1,18})(?P<slash>/)?")
 _TYPES = mimetypes.MimeTypes(filenames=())  # Python's own table: the host's must not change what content is
 _TYPES_OF_OUR_OWN = {
+    ".gz": "application/gzip",
     ".ipynb": "application/x-ipynb+json",
     ".md": "text/markdown",
     ".mjs": "text/javascript",
@@ -24,7 +27,6 @@ _TYPES_OF_OUR_OWN = {
     ".wasm": "application/wasm",
     ".geojson": "application/geo+json",
 }
-_TEXT = re.compile(r"text/|application/(?:json|xml|.*\+json|.*\+xml)$")
 _VISIBLE_DOT = frozenset({".well-known"})
 
 
@@ -109,7 +111,7 @@ def content_type(name: str) -> str:
     suffix = Path(name).suffix.lower()
     guessed, encoding = _TYPES.guess_type(f"file{suffix}", strict=False)
     kind = _TYPES_OF_OUR_OWN.get(suffix) or (guessed if encoding is None else None) or "application/octet-stream"
-    return f"{kind}; charset=utf-8" if _TEXT.match(kind) else kind
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
 def matches_etag(if_none_match: str, etag: str) -> bool:
@@ -153,5 +155,11 @@ def _found(root: Path, file: Path, mode: int, path: str) -> Found:
         size=about.st_size,
         modified=about.st_mtime,
         content_type=content_type(file.name),
-        etag=f'"{about.st_mtime_ns:x}-{about.st_size:x}"',
+        etag=_etag(root, about),
     )
+
+
+def _etag(root: Path, about: os.stat_result) -> str:
+    # The folder takes part: files of two bundles often have the same size, and the fixed time that packers write.
+    folder = zlib.crc32(os.fsencode(root))
+    return f'"{folder:x}-{about.st_mtime_ns:x}-{about.st_size:x}"'

@@ -56,7 +56,7 @@ def summary(name: str, value: str) -> str:
 
 
 def _lines(traceback: Sequence[str]) -> list[str]:
-    return [line.rstrip() for entry in traceback for line in plain(entry).split("\n")]
+    return [line.rstrip() for entry in traceback for line in (*plain(entry).split("\n"), "")]
 
 
 def _cell_frame(lines: list[str]) -> list[str]:
