@@ -76,8 +76,15 @@ def _shown_one(setting: Declared, value: Any) -> str:
     if isinstance(value, dt.timedelta):
         return units.human_duration(value)
     if setting.unit == "bytes":
-        return units.human_size(value)
+        return _exact_size(value)
     return without_password(str(value))
+
+
+def _exact_size(count: int) -> str:
+    for factor, unit in ((1000**3, "GB"), (1024**3, "GiB"), (1000**2, "MB"), (1024**2, "MiB"), (1000, "KB"), (1024, "KiB")):
+        if count and count % factor == 0:
+            return f"{count // factor} {unit}"
+    return str(count)
 
 
 def without_password(text: str) -> str:

@@ -27,9 +27,10 @@ class Runtime:
     """One usable interpreter.
 
     ``executable`` is the configured path, never resolved: an admin may repoint a link on purpose.
-    ``target`` is what it resolves to; ``prefix`` and ``base_prefix`` are what a sandbox must show so that it starts.
-    ``identity`` names this very build (version, implementation, platform, target, mtime, size): environments keyed by it
-    become unusable when the interpreter behind the path changes.
+    ``target`` is what it resolves to.
+    ``prefixes`` are the folders (or single files) a sandbox must show so that it starts.
+    ``identity`` names this very build (version, implementation, platform, target, mtime, size): environments keyed by
+    it become unusable when the interpreter behind the path changes.
     """
 
     version: Version
@@ -38,9 +39,16 @@ class Runtime:
     implementation: str = "cpython"
     cache_tag: str = ""  # e.g. cpython-311
     platform: str = ""  # e.g. linux-x86_64
-    prefixes: tuple[Path, ...] = ()  # folders a sandbox must show, read-only
+    prefixes: tuple[Path, ...] = ()  # shown read-only; the operating system's own folders are left out
     identity: str = ""
     state: RuntimeState = RuntimeState.active
+    series: tuple[int, int] = field(init=False, repr=False, compare=False)  # MAJOR.MINOR
+    prerelease: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Kept rather than asked for: a decision looks at them for every runtime.
+        object.__setattr__(self, "series", (self.version.major, self.version.minor))
+        object.__setattr__(self, "prerelease", self.version.is_prerelease)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,187 @@
+"""The interpreters of this server: every one looked at, which can be used, and what to say about the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import Version
+
+from rostra.config import sections
+from rostra.config.load import Source
+from rostra.config.values import version_range
+from rostra.runtimes.discover import discover
+from rostra.runtimes.errors import BelowMinimum
+from rostra.runtimes.model import Policy, Runtime, RuntimeState
+from rostra.runtimes.probe import Probe, probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One configured (or found) interpreter. ``place`` is ``rostra.gcfg:14``, empty when found by searching.
+
+    ``problem`` says why it cannot be used; ``note`` says something worth knowing about one that can.
+    """
+
+    probe: Probe
+    place: str
+    state: RuntimeState
+    problem: str = ""
+    note: str = ""
+
+    @property
+    def usable(self) -> bool:
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """What this server has. ``rows`` are in configured order; ``policy`` is the one in force."""
+
+    rows: tuple[Row, ...] = ()
+    policy: Policy = Policy.major_minor
+    minimum: str = "3.8.0"
+    discovered: bool = False
+
+    @property
+    def runtimes(self) -> tuple[Runtime, ...]:
+        """Return every usable runtime, oldest first, also the deprecated and retired ones; no file twice."""
+        found = {row.probe.target: row.probe.runtime(row.state) for row in reversed(self.rows) if row.usable}
+        return tuple(sorted(found.values(), key=lambda runtime: (runtime.version, str(runtime.executable))))
+
+    def find(self, version: str, executable: str = "") -> Runtime | None:
+        """Return the runtime recorded as (version, path), None when it is gone.
+
+        Another path with the same version will do: an interpreter may have moved.
+        """
+        same = [runtime for runtime in self.runtimes if str(runtime.version) == version]
+        return next((each for each in same if str(each.executable) == executable), same[0] if same else None)
+
+    @property
+    def below_minimum(self) -> tuple[Row, ...]:
+        """Return the configured interpreters that are older than the minimum."""
+        return tuple(row for row in self.rows if row.probe.version and row.probe.version < Version(self.minimum))
+
+    def lines(self) -> list[str]:
+        """Return the table for the log, one line for each interpreter."""
+        cells = [_cells(row) for row in self.rows]
+        widths = [max((len(cell[column]) for cell in cells), default=0) for column in range(3)]
+        return ["  ".join([*(text.ljust(width) for text, width in zip(c, widths, strict=False)), c[3]]) for c in cells]
+
+    def to_json(self) -> list[dict[str, object]]:
+        """Return one object for each interpreter."""
+        return [_row_json(row) for row in self.rows]
+
+
+async def open_catalog(
+    python: sections.Python,
+    *,
+    memory: Path | None,
+    sources: Mapping[str, Source] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Catalog:
+    """Look at the interpreters of ``python`` and return what can be used; nothing when Python is not enabled.
+
+    ``memory`` keeps what they said between calls. ``sources`` (of `Loaded`) gives complaints their file and line.
+    ``environ`` is where to look when none is configured; this process's own by default.
+
+    Raises:
+        BelowMinimum: a configured interpreter is older than the minimum.
+    """
+    catalog = await inspect(python, memory=memory, sources=sources, environ=environ)
+    too_old = [(row.place, row.probe.executable, row.probe.version) for row in catalog.below_minimum]
+    if too_old and not catalog.discovered:
+        raise BelowMinimum([(place, path, version) for place, path, version in too_old if version], catalog.minimum)
+    return catalog
+
+
+async def inspect(
+    python: sections.Python,
+    *,
+    memory: Path | None,
+    sources: Mapping[str, Source] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Catalog:
+    """As `open_catalog`, but interpreters below the minimum are rows with a problem."""
+    policy, minimum = Policy(python.version_matching), python.minimum_version
+    if not python.enabled:
+        return Catalog(policy=policy, minimum=minimum)
+    discovered = not python.executable
+    paths = python.executable or discover(os.environ if environ is None else environ)
+    probes = await probe(paths, timeout=python.probe_timeout, memory=memory)
+    return Catalog(
+        rows=_rows(probes, python, _places(len(paths), sources)),
+        policy=policy,
+        minimum=minimum,
+        discovered=discovered,
+    )
+
+
+def state_of(version: Version, python: sections.Python) -> RuntimeState:
+    """Return the state the settings give to ``version``; retired outranks deprecated."""
+    for state, texts in ((RuntimeState.retired, python.retired), (RuntimeState.deprecated, python.deprecated)):
+        if any(version_range(text).contains(version, prereleases=True) for text in texts):
+            return state
+    return RuntimeState.active
+
+
+def _places(count: int, sources: Mapping[str, Source] | None) -> tuple[str, ...]:
+    places = sources["Python.Executable"].places if sources else ()
+    return places if len(places) == count else ("",) * count
+
+
+def _rows(probes: Sequence[Probe], python: sections.Python, places: Sequence[str]) -> tuple[Row, ...]:
+    seen: dict[Path, Path] = {}
+    versions: dict[Version, Path] = {}
+    rows = []
+    for found, place in zip(probes, places, strict=True):
+        version = found.version
+        state = state_of(version, python) if version else RuntimeState.active
+        problem, note = found.problem, ""
+        if version and version < Version(python.minimum_version):
+            problem = f"is older than the minimum {python.minimum_version}"
+        elif found.usable and version:
+            note = _note(found, version, seen, versions)
+            seen.setdefault(found.target, found.executable)
+            versions.setdefault(version, found.executable)
+        rows.append(Row(probe=found, place=place, state=state, problem=problem, note=note))
+    return tuple(rows)
+
+
+def _note(found: Probe, version: Version, seen: Mapping[Path, Path], versions: Mapping[Version, Path]) -> str:
+    if found.target in seen:
+        return f"the same interpreter as {seen[found.target]}"
+    if version in versions:
+        return f"the same version as {versions[version]}"
+    return ""
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    version = str(row.probe.version or "-")
+    path = str(row.probe.executable)
+    if row.probe.target != row.probe.executable:
+        path += f" -> {row.probe.target}"
+    verdict = row.problem or ("usable" if row.state is RuntimeState.active else row.state.value)
+    return version, row.probe.implementation or "-", path, f"{verdict}; {row.note}" if row.note else verdict
+
+
+def _row_json(row: Row) -> dict[str, object]:
+    answer = row.probe.answer
+    return {
+        "version": str(row.probe.version) if row.probe.version else None,
+        "path": str(row.probe.executable),
+        "target": str(row.probe.target),
+        "links": [str(link) for link in row.probe.links],
+        "implementation": row.probe.implementation or None,
+        "platform": answer.platform if answer else None,
+        "usable": row.usable,
+        "state": row.state.value,
+        "problem": row.problem or None,
+        "note": row.note or None,
+        "place": row.place or None,
+        "setuptools": (answer.setuptools or None) if answer else None,
+        "seconds": round(row.probe.seconds, 4),
+        "remembered": row.probe.remembered,
+    }
