@@ -20,6 +20,7 @@ from rostra.content.paths import pool_key
 from rostra.content.processes import Processes
 from rostra.content.tables import Bundle, Item, Rendering
 from rostra.content.tools import Tools
+from rostra.db.engine import transaction
 from rostra.environments.spec import Environment
 from rostra.errors import Invalid, Unavailable
 from rostra.execution.launcher import Launch
@@ -115,7 +116,7 @@ async def begin(order: Order, tools: Tools) -> Work:
     Raises:
         ItemNotFound, BundleNotFound, KindNotRun
     """
-    async with tools.sessions() as session:
+    async with transaction(tools.reading) as session:
         item = await items.get(session, order.guid)
         bundle = await bundles.get(session, item, order.bundle_id)
     told = manifest.read(json.dumps(bundle.manifest).encode())
@@ -160,7 +161,7 @@ async def record(work: Work, built: Built, tools: Tools) -> None:
         facts["managed"] = built.environment.root is not None
     if built.match is not None:
         facts["match_reason"] = built.match.reason
-    async with tools.sessions.begin() as session:
+    async with transaction(tools.sessions) as session:
         await session.execute(sa.update(Bundle).where(Bundle.id == work.bundle.id).values(facts))
     for name, value in facts.items():
         setattr(work.bundle, name, value)
@@ -231,7 +232,7 @@ async def _show(step: Step) -> None:
 
 async def _switch(step: Step, rendering: Rendering | None = None) -> None:
     """Make the bundle (and its rendering) what visitors get, in one transaction; a draft only stores its rendering."""
-    async with step.tools.sessions.begin() as session:
+    async with transaction(step.tools.sessions) as session:
         if rendering is not None:
             await items.add_rendering(session, rendering, active=step.order.activate)
         if step.order.activate:

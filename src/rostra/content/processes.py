@@ -15,6 +15,7 @@ from rostra.content.launching import Start, launch, seconds
 from rostra.content.paths import base_path, pool_key, split_pool
 from rostra.content.tables import Bundle, Item
 from rostra.content.tools import Tools
+from rostra.db.engine import transaction
 from rostra.execution.launcher import Launch
 from rostra.execution.pool import PoolSpec
 from rostra.execution.scaling import Limits
@@ -40,7 +41,7 @@ class Processes:
         """Make the pool known; False when the item is gone, not interactive, or has nothing to run."""
         if self._tools.pools.has(key):
             return True
-        async with self._tools.sessions() as session:
+        async with transaction(self._tools.reading) as session:
             found = await self._find(session, key)
         if found is None:
             return False
@@ -74,7 +75,7 @@ class Processes:
         Raises:
             RuntimeGone, InstallFailed, ItemNotFound
         """
-        async with self._tools.sessions() as session:
+        async with transaction(self._tools.reading) as session:
             found = await self._find(session, key)
         if found is None:
             raise items.ItemNotFound(split_pool(key)[0])
@@ -95,7 +96,7 @@ class Processes:
             settings, tools.runtimes(), tools.environments, told, kind, bundle, code, lines.append
         )
         overlay = await tools.environments.overlay(environment.runtime, lines.append)
-        async with tools.sessions.begin() as session:
+        async with transaction(tools.sessions) as session:
             own = await variables.for_process(session, tools.box, item.id)
             key = None
             if settings.applications.default_api_key_env:

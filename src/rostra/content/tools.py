@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-
 from rostra.clock import Clock
 from rostra.config.sections import Settings
 from rostra.content.builds import Environments
 from rostra.content.places import Places
 from rostra.content.variables import Box
+from rostra.db.engine import Sessions
 from rostra.execution.pool import Pools
 from rostra.runtimes.model import Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """``settings`` and ``runtimes`` are asked for each time, because a reload changes them.
+    """``sessions`` make writing transactions, ``reading`` ones that wait for nobody. ``settings`` and ``runtimes`` are asked for
+    each time, because a reload changes them.
 
     ``user`` is the (uid, gid) content runs as, None when the server itself is not root. ``box`` opens variables.
     """
 
-    sessions: async_sessionmaker[AsyncSession]
+    sessions: Sessions
+    reading: Sessions
     settings: Callable[[], Settings]
     runtimes: Callable[[], Sequence[Runtime]]
     places: Places

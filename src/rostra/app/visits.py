@@ -1,0 +1,163 @@
+"""Decides for the gateway: who may see what, and which processes answer. Control's side of every visit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rostra.app.decide_socket import DecideSocket, Message
+from rostra.auth.credentials import Credential, Scheme, who
+from rostra.auth.principals import BadCredential, Principal
+from rostra.content import access, items
+from rostra.content.paths import Place, base_path, place, pool_key
+from rostra.content.processes import Processes
+from rostra.content.tables import Bundle, Item
+from rostra.content.tools import Tools
+from rostra.db.engine import transaction
+from rostra.errors import Problem
+from rostra.execution.pool import Member
+from rostra.ids import PoolKey, ProcessKey
+from rostra.kinds.kind import Mode
+from rostra.kinds.registry import by_name
+
+log = structlog.get_logger()
+
+YES_SECONDS = 60  # how long the gateway may remember who may come in; changes are pushed, so this is a safety net
+NO_SECONDS = 1
+TO_CONTROL: Message = {"to": "control", "ttl": NO_SECONDS}
+
+
+class Visits:
+    """Answers gateways and tells them what changed. One for each control process."""
+
+    def __init__(self, tools: Tools, processes: Processes) -> None:
+        self._tools, self._processes = tools, processes
+        self.socket = DecideSocket(self)
+        self.vanities: tuple[str, ...] = ()
+
+    async def decide(self, path: str, credential: Mapping[str, str]) -> Message:
+        """Return the decision for one (path, credential); see docs/explanation/architecture.md."""
+        where = place(path, self.vanities)
+        if where is None:
+            return TO_CONTROL
+        if not where.complete:
+            return {"redirect": where.prefix, "ttl": NO_SECONDS}
+        shown = Credential(Scheme(credential["scheme"]), credential["value"])
+        async with transaction(self._tools.reading) as session:
+            return await self._decide(session, where, shown)
+
+    async def _decide(self, session: AsyncSession, where: Place, shown: Credential) -> Message:
+        item = await self.item(session, where)
+        try:
+            principal = await who(session, shown, self._tools.settings().authentication, self._tools.clock.now())
+        except BadCredential:
+            return TO_CONTROL
+        if item is None or item.locked or not await self.may_open(session, item, principal, where):
+            return TO_CONTROL
+        bundle_id = where.bundle_id if where.bundle_id is not None else item.live_bundle_id
+        bundle = await session.get(Bundle, bundle_id) if bundle_id is not None else None
+        if bundle is None or bundle.item_id != item.id or by_name(bundle.kind).mode is not Mode.interactive:
+            return TO_CONTROL
+        key = pool_key(item.guid, where.bundle_id)
+        if not await self._processes.define(key):
+            return TO_CONTROL
+        return {
+            "to": "pool",
+            "prefix": where.prefix,
+            "base": base_path(item.guid, item.vanity_path, where.bundle_id),
+            "pool": key,
+            "item": item.guid,
+            "user": principal.guid if principal else None,
+            "headers": identity(principal),
+            "sticky": by_name(bundle.kind).sticky,
+            "ttl": YES_SECONDS,
+        }
+
+    async def item(self, session: AsyncSession, where: Place) -> Item | None:
+        """Return the item a place means, unless it is deleted."""
+        if where.guid is not None:
+            return await items.find(session, where.guid)
+        found = sa.select(Item).where(Item.vanity_path == where.vanity, Item.deleted_at.is_(None))
+        return (await session.execute(found)).scalar_one_or_none()
+
+    async def may_open(self, session: AsyncSession, item: Item, principal: Principal | None, where: Place) -> bool:
+        """Return whether a visitor may see the item; a draft is for those who may change it."""
+        viewer = await access.viewer(session, principal, item)
+        facts = access.facts(item)
+        return access.may_edit(viewer, facts) if where.bundle_id is not None else access.may_view(viewer, facts)
+
+    async def process(self, pool: str) -> bool:
+        """Start one more process for the pool and wait for it; False when the page should explain."""
+        key = PoolKey(pool)
+        try:
+            if not await self._processes.define(key):
+                return False
+            await self._tools.pools.ask_for_room(key)
+        except Problem as why:
+            log.info("no process for a visit", pool=pool, why=why.message)
+            return False
+        return True
+
+    async def told(self, message: Message) -> None:
+        """Take what a gateway reports."""
+        pools = self._tools.pools
+        match message["tell"]:
+            case "hello":
+                await pools.hello(_loads(message["loads"]))
+            case "loads":
+                await pools.loads(PoolKey(message["pool"]), _loads(message["loads"]))
+            case "unreachable":
+                await pools.unreachable(ProcessKey(message["process"]))
+            case _:
+                pass
+
+    def greeting(self) -> list[Message]:
+        """Return every pool and vanity path there is."""
+        known = self._tools.pools.members()
+        return [self._vanities(), *(_pool(key, members, comfort) for key, members, comfort in known)]
+
+    def pool_changed(self, key: PoolKey, members: tuple[Member, ...], comfort: int) -> None:
+        """Tell gateways which processes a pool has now."""
+        self.socket.push(_pool(key, members, comfort))
+
+    async def item_changed(self, guid: str) -> None:
+        """Tell gateways to ask anew about an item, and about vanity paths."""
+        await self.read_vanities()
+        self.socket.push({"push": "forget", "prefix": f"/content/{guid}/", "credential": None})
+        for path in self.vanities:
+            self.socket.push({"push": "forget", "prefix": path, "credential": None})
+        self.socket.push(self._vanities())
+
+    def credential_changed(self) -> None:
+        """Tell gateways to forget what they know of anybody (a key was revoked, a person locked or signed out)."""
+        self.socket.push({"push": "forget", "prefix": None, "credential": None})
+
+    async def read_vanities(self) -> None:
+        async with transaction(self._tools.reading) as session:
+            paths = sa.select(Item.vanity_path).where(Item.vanity_path.is_not(None), Item.deleted_at.is_(None))
+            self.vanities = tuple(path for path in (await session.execute(paths)).scalars() if path)
+
+    def _vanities(self) -> Message:
+        return {"push": "vanities", "paths": list(self.vanities)}
+
+
+def identity(principal: Principal | None) -> list[list[str]]:
+    """Return the headers that tell content who is there; nothing for somebody unknown."""
+    if principal is None:
+        return []
+    named = json.dumps({"user": principal.username, "groups": []}, ensure_ascii=True)
+    return [["RStudio-Connect-Credentials", named]]
+
+
+def _pool(key: PoolKey, members: tuple[Member, ...], comfort: int) -> Message:
+    rows = [{"key": member.key, "socket": str(member.socket), "room": member.room} for member in members]
+    return {"push": "pool", "pool": key, "processes": rows, "comfort": comfort}
+
+
+def _loads(raw: Any) -> dict[ProcessKey, int]:
+    return {ProcessKey(key): int(count) for key, count in raw.items()}
