@@ -13,6 +13,7 @@ class EnvironmentSpec:
     """The inputs of one environment.
 
     ``requirements`` is the text of the bundle's requirements file, already decoded (None: the bundle has none).
+    ``requirements_file`` is its path in the bundle: messages name it, files it names in turn are looked for beside it.
     ``bundle_dir`` is where relative references in it (``-e .``, ``./wheels/x.whl``) point; it is read-only and takes
     part in the key only when the requirements refer to it.
     ``additions`` are requirements the server itself needs in it (ipykernel for notebooks), added only when absent.
@@ -23,9 +24,18 @@ class EnvironmentSpec:
     runtime: Runtime
     requirements: str | None
     bundle_dir: Path
+    requirements_file: str = "requirements.txt"
     additions: tuple[str, ...] = ()
     allow_uv: bool | None = None
     managed: bool = True
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Package:
+    """One installed package; ``name`` is normalised (lower case, single hyphens)."""
+
+    name: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +44,7 @@ class Environment:
 
     ``python`` is the executable to run. ``root`` is the folder (None when not managed: the interpreter itself is used).
     ``lock`` is the text of what was really installed, pinned, with hashes where the installer knows them.
+    ``packages`` is the same as values, sorted by name. ``installer`` is ``uv`` or ``pip`` (empty when not managed).
     """
 
     key: str
@@ -41,6 +52,8 @@ class Environment:
     python: Path
     root: Path | None
     lock: str
+    packages: tuple[Package, ...] = ()
+    installer: str = ""
 
     @property
     def mounts(self) -> tuple[Path, ...]:

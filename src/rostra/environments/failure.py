@@ -1,0 +1,188 @@
+"""Which requirement failed and why, from what the installer said. Pure.
+
+Both installers write for people, so this reads their sentences; what is not recognised is still told, as it was said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rostra.environments.errors import InstallFailed
+
+NOT_FOUND = "python-package-not-found"
+NO_VERSION = "python-package-version-not-available"
+BUILD = "python-package-build-failed"
+HASH = "python-package-hash-mismatch"
+CONFLICT = "python-package-conflict"
+INDEX = "python-package-index-unreachable"
+BAD = "python-requirements-invalid"
+DISK = "python-environment-disk-full"
+TIMEOUT = "python-environment-timeout"
+OTHER = "python-environment-failed"
+
+_LINES, _LENGTH = 40, 600  # a person reads these
+
+_SAID: dict[str, tuple[str, str]] = {
+    NOT_FOUND: (
+        "{what} is not on the package index this server installs from",
+        "Check the spelling. A package of your own can travel in the bundle as a wheel (./wheels/NAME.whl).",
+    ),
+    NO_VERSION: (
+        "no version that satisfies {what} can be used with Python {python}{needs}",
+        "Ask for a version that exists for this Python, or for another Python.",
+    ),
+    BUILD: (
+        "{what} has no wheel for Python {python} and building it from source failed",
+        "Ask for a version that has a wheel, or have the missing compiler, library or header installed on the server.",
+    ),
+    HASH: (
+        "what the package index gave for {what} does not fit the hashes in the requirements file",
+        "Write the requirements file anew, or find out who changed the package.",
+    ),
+    CONFLICT: (
+        "the requirements contradict each other{about}",
+        "Loosen one of the versions that contradict each other.",
+    ),
+    INDEX: (
+        "{what} could not be fetched: the address did not answer as it should",
+        "Try again; if it stays so, tell an administrator.",
+    ),
+    BAD: (
+        "the requirements file cannot be understood{about}",
+        "Write NAME==VERSION, one to a line.",
+    ),
+    DISK: (
+        "the server has no room left to install {what}",
+        "Tell an administrator.",
+    ),
+    TIMEOUT: (
+        "installing did not end in the time allowed",
+        "Try again, ask for fewer packages, or have Python.BuildTimeout raised.",
+    ),
+    OTHER: (
+        "the installer failed{about}",
+        "The log has everything the installer said.",
+    ),
+}
+
+# First match wins; each is looked for in all lines, joined. A group named `what` is the requirement.
+_RULES: tuple[tuple[str, str], ...] = (
+    (r"No space left on device|os error 28", DISK),
+    (r"Hash mismatch for `(?P<what>[^`]+)`", HASH),
+    (r"DO NOT MATCH THE HASHES[^\n]*\n\s+(?P<what>\S+) from ", HASH),
+    (r"In `?--require-hashes`? mode, all requirements must have[^\n]*found: (?P<what>[^\n]+)", HASH),
+    (r"Hashes are required in --require-hashes mode(?:[^\n]*\n\s+(?P<what>[^\s#]+) --hash)?", HASH),
+    (r"Failed to (?:build|download and build):? `(?P<what>[^`]+)`", BUILD),
+    (r"Failed to download and build `(?P<what>[^`]+)`", BUILD),
+    (r"(?:Failed building wheel for|Failed to build installable wheels for[^\n]*\()(?P<what>[\w.\-]+)", BUILD),
+    (r"(?:Collecting|Processing) (?P<what>[^\n(]+?)(?: \(from[^\n]*)?\n(?:(?!Collecting|Processing)[^\n]*\n)*?[^\n]*"
+     r"(?:subprocess-exited-with-error|metadata-generation-failed|legacy-install-failure)", BUILD),
+    (r"subprocess-exited-with-error|metadata-generation-failed", BUILD),
+    (r"Couldn't parse requirement[^\n]*(?:\n[^\n]*){1}\n\s*(?P<what>[^\n]+)", BAD),
+    (r"Invalid requirement: ['\"](?P<what>[^'\"]+)", BAD),
+    (r"Failed to download `(?P<what>[^`]+)`", INDEX),
+    (r"(?:Failed to fetch|error sending request for url)[:` (]+(?P<what>[^\s`)]+)", INDEX),
+    (r"Git operation failed(?:\n[^\n]*)*?'(?P<what>https?://[^']+)'", INDEX),
+    (r"(?:Retrying \(Retry|Could not fetch URL|Max retries exceeded)(?:[^\n]*\n)+?[^\n]*"
+     r"No matching distribution found for (?P<what>[^\n]+)", INDEX),
+    (r"HTTPS?ConnectionPool|Connection refused|Temporary failure in name resolution|dns error", INDEX),
+    (r"Because (?P<what>[\w.\-]+) was not found in the (?:package registry|provided package locations)", NOT_FOUND),
+    (r"does not satisfy Python(?P<needs>[^\s]+) and (?P<what>\S+) depends on", NO_VERSION),
+    (r"there (?:is|are) no versions? of (?P<what>[^\s,]+)", NO_VERSION),
+    (r"Because only [^\n]*? (?:is|are) available[^\n]*?and you require (?P<what>[^\s,]+)", NO_VERSION),
+    (r"(?P<what>[\w.\-]+(?:==[^\s]+)?) has no (?:usable wheels|wheels with a matching)", NO_VERSION),
+    (r"requires a different Python: (?P<have>\S+) not in '(?P<needs>[^']+)'", NO_VERSION),
+    (r"Cannot install (?P<what>[^\n]+?) because these package versions have conflicting", CONFLICT),
+    (r"unsatisfiable|ResolutionImpossible|No solution found", CONFLICT),
+    (r"\(from versions: none\)\n(?:[^\n]*\n)*?[^\n]*No matching distribution found for (?P<what>[^\n]+)", NOT_FOUND),
+    (r"No matching distribution found for (?P<what>[^\n]+)", NO_VERSION),
+)  # fmt: skip
+
+_NEEDS_BUILD = re.compile(
+    r"building from source is disabled|no usable wheels|Building source distributions is disabled"
+    r"|has no wheels|No matching distribution found|without building|--no-build"
+)
+_DECISIVE = {
+    "uv": re.compile(r"^\s*(error:|×|x No solution)"),
+    "pip": re.compile(r"^\s*(ERROR:|error:|×|The conflict is caused by)"),
+}
+_COMPILER = re.compile(
+    r"(fatal error:|\berror:|[A-Za-z]+Error\b|No module named|not found\b|command .* failed|undefined reference)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    reason: str
+    requirement: str = ""
+    needs: str = ""
+
+
+def needs_build(lines: Sequence[str]) -> bool:
+    """Say whether an installation from wheels alone failed for want of a wheel, so that building may help."""
+    cause = find_cause(lines)
+    said = bool(_NEEDS_BUILD.search("\n".join(lines)))
+    return said and cause.reason in (NO_VERSION, CONFLICT, BUILD, OTHER, NOT_FOUND)
+
+
+def find_cause(lines: Sequence[str]) -> Cause:
+    """Return why the installer failed, ``OTHER`` when its words are not known."""
+    text = "\n".join(lines)
+    for pattern, reason in _RULES:
+        if found := re.search(pattern, text):
+            named = found.groupdict()
+            what = (named.get("what") or "").strip().rstrip(".,")
+            needs = (named.get("needs") or "").strip().rstrip(",") or _requires_python(text, what)
+            if reason == NOT_FOUND and needs:
+                reason = NO_VERSION  # it is there, for other Pythons only  # noqa: PLW2901
+            return Cause(reason, what, needs if reason == NO_VERSION else "")
+    return Cause(OTHER)
+
+
+def _requires_python(text: str, what: str) -> str:
+    """Return what pip says the wanted version requires, e.g. ``>=3.11``."""
+    version = re.search(r"==\s*([^\s,;]+)", what)
+    if version is None:
+        return ""
+    found = re.search(rf"[ :]{re.escape(version[1])} Requires-Python ([^;\n]+)", text)
+    return found[1].strip() if found else ""
+
+
+def decisive(lines: Sequence[str], installer: str) -> tuple[str, ...]:
+    """Return the lines a person needs, at most 40: what the installer concluded, then what a compiler complained of."""
+    start = next((n for n, line in enumerate(lines) if _DECISIVE[installer].search(line)), max(0, len(lines) - _LINES))
+    if installer == "pip":
+        told = [line for line in lines[start:] if line.startswith(("ERROR:", "    ", "The conflict", "error:"))]
+        told = told or list(lines[start:])
+    else:
+        told = list(lines[start:])
+    if len(told) > _LINES:
+        told = _shortened(told)
+    return tuple(line if len(line) <= _LENGTH else line[:_LENGTH] + " ..." for line in told)
+
+
+def _shortened(told: Sequence[str]) -> list[str]:
+    """Keep the beginning, every complaint, and the end."""
+    head, tail = told[:6], told[-8:]
+    middle = [line for line in told[6:-8] if _COMPILER.search(line)][: _LINES - 16]
+    left_out = len(told) - len(head) - len(middle) - len(tail)
+    return [*head, *middle, f"({left_out} lines left out; the log has them)", *tail]
+
+
+def failed(lines: Sequence[str], *, installer: str, python: str, timed_out: bool = False) -> InstallFailed:
+    """Return the error for an installation that failed with ``lines``."""
+    cause = Cause(TIMEOUT) if timed_out else find_cause(lines)
+    sentence, hint = _SAID[cause.reason]
+    needs = f": it needs Python {cause.needs.removeprefix('Python')}" if cause.needs else ""
+    about = f": {cause.requirement}" if cause.requirement else ""
+    what = cause.requirement or "a package"
+    message = sentence.format(what=what, python=python, needs=needs, about=about)
+    return InstallFailed(
+        message[:1].upper() + message[1:] + "." if not cause.requirement else message + ".",
+        hint=hint,
+        reason=cause.reason,
+        requirement=cause.requirement,
+        lines=decisive(lines, installer),
+    )

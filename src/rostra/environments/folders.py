@@ -1,0 +1,119 @@
+"""Folders as the store needs them: scratch places, read-only trees, removal, and writing that survives a crash.
+
+What was built from foreign code is hostile: nothing here follows a symbolic link inside an environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import anyio
+
+from rostra.ids import new_key
+
+SCRATCH = ".scratch-"
+
+
+@contextlib.asynccontextmanager
+async def scratch(beside: Path) -> AsyncIterator[Path]:
+    """Make a folder ``.scratch-...`` in ``beside`` for the length of the block; what is left of it is removed."""
+    beside.mkdir(parents=True, exist_ok=True)
+    place = beside / f"{SCRATCH}{new_key(12)}"
+    place.mkdir(mode=0o755)
+    try:
+        yield place
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(remove_tree, place)
+
+
+def leftovers(beside: Path) -> list[Path]:
+    """Return the scratch places in ``beside``, sorted."""
+    return sorted(beside.glob(f"{SCRATCH}*")) if beside.is_dir() else []
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a tree even when it is read-only; what is gone already is fine."""
+    for folder, _, _ in _walk(path):
+        with contextlib.suppress(OSError):
+            os.chmod(folder, 0o700)  # noqa: PTH101
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def seal(root: Path) -> int:
+    """Make everything below ``root`` readable by all and writable by nobody; return its size in bytes.
+
+    Files that are hard-linked elsewhere count like any other. ``root`` itself stays writable: it is to be renamed.
+    """
+    size = 0
+    for folder, _, entries in _walk(root):
+        for entry in entries:
+            found = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(found.st_mode):
+                size += found.st_size
+                wanted = 0o555 if found.st_mode & 0o111 else 0o444
+                if stat.S_IMODE(found.st_mode) != wanted:
+                    os.chmod(entry.path, wanted)  # noqa: PTH101
+        os.chmod(folder, 0o755 if folder == str(root) else 0o555)  # noqa: PTH101
+    return size
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is certain to be new and on disk; a link left in its place is replaced, not followed."""
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_plain(path: Path, limit: int = 50_000_000) -> str:
+    """Return the text of a regular file, never through a link, at most ``limit`` bytes. Raises ``OSError``."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return file.read(limit).decode("utf-8", "replace")
+
+
+def publish(place: Path, final: Path) -> bool:
+    """Rename ``place`` to ``final`` and make that durable. False: ``final`` was there already and was left alone."""
+    sync_folder(place)
+    try:
+        os.rename(place, final)  # noqa: PTH104  # fails when final is a folder with something in it
+    except OSError:
+        if final.is_dir():
+            return False
+        raise
+    final.chmod(0o555)
+    sync_folder(final.parent)
+    return True
+
+
+def sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, list[os.DirEntry[str]], list[os.DirEntry[str]]]]:
+    """Yield (folder, its folders, its other entries), deepest last, without following links."""
+    waiting = [str(root)]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as found:
+                entries = list(found)
+        except OSError:
+            continue
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        yield folder, folders, [entry for entry in entries if not entry.is_dir(follow_symlinks=False)]
+        waiting += [entry.path for entry in folders]

@@ -1,0 +1,331 @@
+"""What a bundle asks for, as clients really write it: read, checked, and said in one normal form.
+
+Promises that every line which is dropped or changed is in ``notes``, and that no path leads out of the bundle.
+Reads files of the bundle (nested ``-r``), nothing else.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import default_environment
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from rostra.environments import elsewhere, requirement_options
+from rostra.environments.errors import BadRequirement
+from rostra.environments.index import mask
+from rostra.environments.requirement_lines import Line, decode, logical_lines, split_options
+from rostra.environments.requirement_options import Options
+from rostra.runtimes.model import Runtime
+
+_VCS = re.compile(r"^(git|hg|svn|bzr)\+", re.IGNORECASE)
+_URL = re.compile(r"^[a-z][a-z0-9+.]*://", re.IGNORECASE)
+_ARCHIVE = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
+_LOCAL = re.compile(r"^(?P<path>.*?)(?P<extras>\[[^\]]*\])?(?P<marker>\s*;.*)?$")
+_WINDOWS = re.compile(r"^[A-Za-z]:[\\/]")
+_NESTING = 10
+_KEEP = "Keep what it needs inside the bundle, or name a package of the index."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One requirement. ``text`` is its normal form without hashes; for a part of the bundle it names ``local``.
+
+    ``name`` is normalised, empty when only the installer can tell. ``local`` is the path inside the bundle.
+    ``builds`` says why code must run to install it (empty: a wheel will do, or may).
+    """
+
+    text: str
+    place: str
+    name: str = ""
+    hashes: tuple[str, ...] = ()
+    local: str = ""
+    suffix: str = ""  # extras and marker of a local requirement
+    builds: str = ""
+    applies: bool = True  # its marker is true here
+
+    @property
+    def normal(self) -> str:
+        return " ".join((self.text, *(f"--hash={h}" for h in sorted(self.hashes))))
+
+    def line(self, parts: Path) -> str:
+        """Return the line for the installer, with ``parts`` the folder that holds a copy of the bundle's parts."""
+        if not self.local:
+            return " ".join((self.text, *(f"--hash={h}" for h in self.hashes)))
+        path = (parts / self.local).resolve()
+        extras, _, marker = self.suffix.partition(";")
+        target = f"{self.name}{extras} @ {path.as_uri()}" if self.name else f"{path}{extras}"
+        return f"{target} ; {marker}" if marker else target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    entries: tuple[Entry, ...] = ()
+    constraints: tuple[Entry, ...] = ()
+    options: Options = field(default_factory=Options)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def local_parts(self) -> tuple[str, ...]:
+        """Paths inside the bundle that installing needs, sorted; ``.`` is the whole bundle."""
+        return tuple(sorted({e.local for e in (*self.entries, *self.constraints) if e.local} | {*self.options.folders}))
+
+    @property
+    def builds(self) -> str:
+        """Why code of a package must run while installing, or empty when wheels may do."""
+        forced = f"--no-binary {','.join(self.options.no_binary)}" if self.options.no_binary else ""
+        return next((e.builds for e in self.entries if e.builds and e.applies), forced)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Normalised names that are asked for here, as far as they can be told."""
+        return frozenset(e.name for e in self.entries if e.name and e.applies)
+
+
+def parse(
+    text: str | None,
+    *,
+    bundle_dir: Path,
+    file: str = "requirements.txt",
+    markers: Mapping[str, str] | None = None,
+    additions: Iterable[str] = (),
+) -> Requirements:
+    """Return what ``text`` asks for plus those ``additions`` it does not name itself.
+
+    Args:
+        text: the file's text, None when the bundle has none.
+        bundle_dir: where nested files and local parts are looked for.
+        file: the file's path inside the bundle.
+        markers: values for environment markers, see ``markers_of``; None: those of this process.
+        additions: requirements of the server, in the ordinary form.
+
+    Raises:
+        BadRequirement: a line cannot be understood or leads out of the bundle. The error names file and line.
+    """
+    reader = _Reader(bundle_dir, dict(markers) if markers else _own_markers())
+    reader.read(text or "", file, constraint=False, depth=0)
+    named = {e.name for e in reader.entries if e.applies}
+    for extra in additions:
+        if canonicalize_name(Requirement(extra).name) not in named:
+            reader.entries.append(_named(Line("server", 1, extra), Requirement(extra), (), reader.markers))
+            reader.notes.append(f"{extra} is added: the server needs it to run this content")
+    return Requirements(
+        entries=tuple(dict.fromkeys(reader.entries)),
+        constraints=tuple(dict.fromkeys(reader.constraints)),
+        options=reader.options,
+        notes=tuple(mask(note) for note in reader.notes),
+    )
+
+
+def markers_of(runtime: Runtime) -> dict[str, str]:
+    """Return the values of environment markers on ``runtime``. The system is this one: runtimes are local."""
+    version = runtime.version
+    names = {"cpython": "CPython", "pypy": "PyPy"}
+    return _own_markers() | {
+        "python_version": f"{version.major}.{version.minor}",
+        "python_full_version": str(version),
+        "implementation_name": runtime.implementation,
+        "implementation_version": str(version),
+        "platform_python_implementation": names.get(runtime.implementation, runtime.implementation),
+        "extra": "",
+    }
+
+
+def _own_markers() -> dict[str, str]:
+    return {key: str(value) for key, value in default_environment().items()}
+
+
+class _Reader:
+    """Collects entries over nested files."""
+
+    def __init__(self, bundle_dir: Path, markers: dict[str, str]) -> None:
+        self.bundle_dir, self.markers = bundle_dir, markers
+        self.entries: list[Entry] = []
+        self.constraints: list[Entry] = []
+        self.notes: list[str] = []
+        self.options = Options()
+
+    def read(self, text: str, file: str, *, constraint: bool, depth: int) -> None:
+        for line in logical_lines(text, file):
+            if line.text.startswith("-"):
+                self._option_line(line, constraint=constraint, depth=depth)
+            else:
+                self._add(self._requirement(line), constraint=constraint)
+
+    def _add(self, entry: Entry | None, *, constraint: bool) -> None:
+        if entry is not None:
+            (self.constraints if constraint else self.entries).append(entry)
+
+    def _option_line(self, line: Line, *, constraint: bool, depth: int) -> None:
+        for name, value in requirement_options.words(line):
+            if name in ("-r", "-c"):
+                self._nested(line, value, constraint=constraint or name == "-c", depth=depth)
+            elif name == "-e":
+                self._add(self._editable(line, value), constraint=constraint)
+            elif name == "--find-links" and not _URL.match(value):
+                folder = self._inside(line, value, base=posixpath.dirname(line.file))
+                self.options = replace(self.options, folders=(*self.options.folders, folder))
+            elif name == "--find-links" and value.lower().startswith("file:"):
+                raise BadRequirement(line, "leads out of the bundle", hint=_KEEP)
+            else:
+                self.options, note = requirement_options.apply(self.options, line, name, value)
+                self.notes += [f"{line.place}: {note}"] if note else []
+
+    def _nested(self, line: Line, value: str, *, constraint: bool, depth: int) -> None:
+        if _URL.match(value):
+            raise BadRequirement(line, "names a file outside the bundle", hint="Put that file into the bundle.")
+        if depth >= _NESTING:
+            raise BadRequirement(
+                line, "nests too deeply; files may name each other in a circle", hint="Name each once."
+            )
+        inside = self._inside(line, value, base=posixpath.dirname(line.file))
+        path = self.bundle_dir / inside
+        if not path.is_file():
+            raise BadRequirement(line, "names something that is not a file", hint="Name a file of the bundle.")
+        self.read(decode(path.read_bytes()), inside, constraint=constraint, depth=depth + 1)
+
+    def _editable(self, line: Line, value: str) -> Entry | None:
+        self.notes.append(f"{line.place}: {value} is installed as a copy, not editable: environments are shared")
+        return self._requirement(replace(line, text=value))
+
+    def _requirement(self, line: Line) -> Entry | None:
+        text, options = split_options(line.text)
+        hashes, notes = requirement_options.of_requirement(line, options)
+        self.notes += [f"{line.place}: {note}" for note in notes]
+        if _VCS.match(text) or (_URL.match(text) and not text.lower().startswith("file:")):
+            return self._remote(line, text, hashes)
+        if _looks_local(text):
+            return self._local(line, text, hashes)
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement as why:
+            hint = "Write NAME==VERSION, one to a line."
+            raise BadRequirement(line, f"is not a requirement ({str(why).splitlines()[0]})", hint=hint) from why
+        return self._checked(line, wanted, hashes)
+
+    def _checked(self, line: Line, wanted: Requirement, hashes: tuple[str, ...]) -> Entry | None:
+        name = canonicalize_name(wanted.name)
+        if reason := elsewhere.useless_here(name):
+            self.notes.append(f"{line.place}: {wanted.name} is skipped: {reason}")
+            return None
+        if wanted.url and (wanted.url.lower().startswith("file:") or not _URL.match(wanted.url)):
+            return self._at_file(line, wanted, hashes)
+        if wanted.url:
+            return _at_url(line, wanted, wanted.url, hashes, self.markers)
+        return _named(line, wanted, hashes, self.markers)
+
+    def _remote(self, line: Line, text: str, hashes: tuple[str, ...]) -> Entry:
+        """Read a bare URL; ``#egg=`` names its package."""
+        target, _, marker = text.partition(" ;")
+        url, _, fragment = target.strip().partition("#")
+        parts = dict(part.partition("=")[::2] for part in fragment.split("&") if part)
+        egg = parts.pop("egg", "")
+        kept = url + ("#" + "&".join(f"{k}={v}" for k, v in parts.items()) if parts else "")
+        name = egg or _wheel_name(url)
+        if not name:
+            text = f"{kept} ;{marker}" if marker else kept
+            return Entry(text=text, place=line.place, hashes=hashes, builds=_why_built(url))
+        try:
+            wanted = Requirement(f"{name} @ {kept}" + (f" ;{marker}" if marker else ""))
+        except InvalidRequirement as why:
+            raise BadRequirement(line, "is not an address", hint="Write NAME @ URL.") from why
+        return _at_url(line, wanted, kept, hashes, self.markers)
+
+    def _at_file(self, line: Line, wanted: Requirement, hashes: tuple[str, ...]) -> Entry | None:
+        """Read ``name @ file:...``: a part of the bundle, or what conda's ``pip freeze`` leaves behind."""
+        url = wanted.url or ""
+        path = unquote(urlsplit(url).path) if url.lower().startswith("file:") else url
+        name, marker = canonicalize_name(wanted.name), f";{wanted.marker}" if wanted.marker else ""
+        if not path.startswith("/") and not _WINDOWS.match(path):
+            return self._local(line, path + _extras(wanted) + marker, hashes, name=name)
+        version = elsewhere.version_in(path, name)
+        if version is None and not elsewhere.from_conda(path):
+            raise BadRequirement(line, "leads out of the bundle", hint=_KEEP)
+        pin = f"=={version}" if version else ""
+        here = f"{name}{_extras(wanted)}{pin}" + (f" ; {wanted.marker}" if wanted.marker else "")
+        self.notes.append(f"{line.place}: {path} is on the author's machine only; {name}{pin} is installed instead")
+        return _named(line, Requirement(here), (), self.markers)
+
+    def _local(self, line: Line, text: str, hashes: tuple[str, ...], *, name: str = "") -> Entry:
+        found = _LOCAL.match(text.strip())
+        assert found is not None  # the expression matches anything
+        path, marker = found["path"].strip(), (found["marker"] or "").strip().lstrip(";").strip()
+        inside = self._inside(line, path, base="")
+        target = self.bundle_dir / inside
+        name = name or _wheel_name(inside)
+        suffix = (found["extras"] or "") + (f";{Requirement(f'x ; {marker}').marker}" if marker else "")
+        return Entry(
+            text=f"local {inside}{suffix}",
+            place=line.place,
+            name=name,
+            hashes=hashes,
+            local=inside,
+            suffix=suffix,
+            builds=""
+            if inside.endswith(".whl")
+            else f"{inside} is source"
+            if target.is_file()
+            else "a folder is source",
+            applies=_applies(Requirement(f"x ; {marker}"), self.markers) if marker else True,
+        )
+
+    def _inside(self, line: Line, path: str, *, base: str) -> str:
+        """Return ``path`` relative to the bundle, checked to stay in it and to be there."""
+        plain = unquote(path.removeprefix("file:")) if path.lower().startswith("file:") else path
+        inside = posixpath.normpath(posixpath.join(base, plain))
+        if plain.startswith(("/", "~")) or _WINDOWS.match(plain) or "\\" in plain or "\0" in plain:
+            raise BadRequirement(line, "leads out of the bundle", hint=_KEEP)
+        whole = self.bundle_dir.resolve()
+        if inside.startswith("..") or not (whole / inside).resolve().is_relative_to(whole):
+            raise BadRequirement(line, "leads out of the bundle", hint=_KEEP)
+        if not (whole / inside).exists():
+            raise BadRequirement(line, "names something that is not in the bundle", hint="Add it to the bundle.")
+        return inside
+
+
+def _looks_local(text: str) -> bool:
+    bare = text.split(";", maxsplit=1)[0].strip()
+    path = re.sub(r"\[[^\]]*\]$", "", bare)
+    if " @ " in bare or re.match(r"^[A-Za-z0-9._-]+(\[[^\]]*\])?\s*@", bare):
+        return False
+    marked = path.startswith((".", "/", "~", "file:", "\\")) or bool(_WINDOWS.match(path))
+    return marked or path.lower().endswith(_ARCHIVE) or ("/" in path and not re.search(r"[<>=!]", path))
+
+
+def _named(line: Line, wanted: Requirement, hashes: tuple[str, ...], markers: Mapping[str, str]) -> Entry:
+    name = canonicalize_name(wanted.name)
+    wanted.name = name
+    return Entry(text=str(wanted), place=line.place, name=name, hashes=hashes, applies=_applies(wanted, markers))
+
+
+def _at_url(line: Line, wanted: Requirement, url: str, hashes: tuple[str, ...], markers: Mapping[str, str]) -> Entry:
+    return replace(_named(line, wanted, hashes, markers), builds=_why_built(url))
+
+
+def _why_built(url: str) -> str:
+    path = urlsplit(url).path
+    shown = mask(url)
+    if _VCS.match(url):
+        return f"{shown} is a repository"
+    return "" if path.endswith(".whl") else f"{shown} is not a wheel"
+
+
+def _wheel_name(path: str) -> str:
+    try:
+        return parse_wheel_filename(posixpath.basename(unquote(urlsplit(path).path)))[0]
+    except InvalidWheelFilename:
+        return ""
+
+
+def _extras(wanted: Requirement) -> str:
+    return f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
+
+
+def _applies(wanted: Requirement, markers: Mapping[str, str]) -> bool:
+    return wanted.marker is None or wanted.marker.evaluate(dict(markers))

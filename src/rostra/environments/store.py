@@ -1,0 +1,228 @@
+"""Environments on disk: found by key, or built once however many ask at the same time.
+
+Promises that an environment is ready or absent: it is built in a scratch place and renamed, and what a crash leaves is
+scratch, which ``reconcile`` removes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from rostra.clock import Clock, SystemClock
+from rostra.environments import parts, record, requirements
+from rostra.environments.build import Built, build
+from rostra.environments.errors import InstallFailed
+from rostra.environments.folders import leftovers, publish, remove_tree, scratch, write_new
+from rostra.environments.key import environment_key
+from rostra.environments.record import Ready
+from rostra.environments.requirements import Requirements
+from rostra.environments.site import Say, Site, Tools
+from rostra.environments.spec import Environment, EnvironmentSpec
+from rostra.ids import new_key
+from rostra.runtimes.model import Runtime
+
+_UNMANAGED = "unmanaged"
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One key that is being built: who waits shares the outcome, good or bad."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+    failure: InstallFailed | None = None
+
+
+class Store:
+    """The environments below ``folder``, ``{X.Y.Z}/{key}/`` each. One process at a time builds and removes there."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        *,
+        folder: Path | None = None,
+        installer: str = "uv",
+        build_concurrency: int = 2,
+        clock: Clock | None = None,
+    ) -> None:
+        self.tools = tools
+        self.folder = folder or tools.data_dir / "environments" / "python"
+        self._installer = installer
+        self._clock = clock or SystemClock()
+        self._room = asyncio.Semaphore(build_concurrency)
+        self._flights: dict[str, _Flight] = {}
+
+    async def ensure(self, spec: EnvironmentSpec, say: Say) -> Environment:
+        """Return the environment for ``spec``, building it when it is not there. ``say`` gets progress, line by line.
+
+        Safe to call any number of times at once; equal needs are built once. Cancelling a caller that builds ends its
+        programs; another one that waits takes over.
+
+        Raises:
+            BadRequirement: a line of the requirements cannot be understood or leads out of the bundle.
+            InstallFailed: the packages cannot be installed.
+        """
+        if not spec.managed:
+            say("Packages are not managed for this content: the interpreter is used as it stands")
+            return _as_it_stands(spec.runtime)
+        wanted = await anyio.to_thread.run_sync(_read, spec)
+        for note in wanted.notes:
+            say(note)
+        installer = chosen_installer(self._installer, spec.allow_uv)
+        index = self.tools.index.with_options(wanted.options)
+        digest = await anyio.to_thread.run_sync(parts.digest, spec.bundle_dir, wanted.local_parts)
+        key = environment_key(spec.runtime, wanted, installer=installer, index=index, parts_digest=digest)
+        if ready := self._at(spec.runtime, key):
+            say(f"Environment {key} is there already and is shared")
+            return ready
+        async with self._flight(key, say) as flight:
+            if ready := self._at(spec.runtime, key):
+                say(f"Environment {key} was built meanwhile and is shared")
+                return ready
+            if flight.failure is not None:
+                raise flight.failure
+            try:
+                return await self._build(key, spec, wanted, installer, say)
+            except InstallFailed as why:
+                flight.failure = why
+                raise
+
+    def get(self, key: str) -> Environment | None:
+        """Return the ready environment named ``key``."""
+        found = self._find(key)
+        return found.environment if found else None
+
+    def list_ready(self) -> list[Ready]:
+        """Return every ready environment, ordered by version folder and key."""
+        folders = sorted(path for path in self.folder.glob("*/*") if not path.name.startswith("."))
+        return [ready for path in folders if (ready := record.read(path))]
+
+    async def remove(self, key: str) -> bool:
+        """Remove an environment; False when there is none. Nothing may run in it."""
+        found = self._find(key)
+        if found is None or found.environment.root is None:
+            return False
+        await anyio.to_thread.run_sync(_remove, found.environment.root)
+        return True
+
+    async def reconcile(self) -> list[str]:
+        """Remove what a crash left and return what was done, one sentence each. Call it before anything is built."""
+        return await anyio.to_thread.run_sync(self._reconcile)
+
+    def _reconcile(self) -> list[str]:
+        done: list[str] = []
+        places = [self.tools.bytecode, *sorted(self.folder.glob("*"))]
+        for left in (left for place in places for left in leftovers(place)):
+            remove_tree(left)
+            done.append(f"Removed {left.relative_to(self.tools.data_dir)}, left by an installation that did not end.")
+        for path in sorted(self.folder.glob("*/*")):
+            if not path.name.startswith(".") and record.read(path) is None:
+                _remove(path)
+                done.append(f"Removed {path.relative_to(self.tools.data_dir)}, which is no whole environment.")
+        return done
+
+    def _at(self, runtime: Runtime, key: str) -> Environment | None:
+        found = record.read(self.folder / str(runtime.version) / key)
+        return found.environment if found else None
+
+    def _find(self, key: str) -> Ready | None:
+        if not key.isalnum():  # it becomes part of a path and of a pattern
+            return None
+        return next((ready for path in sorted(self.folder.glob(f"*/{key}")) if (ready := record.read(path))), None)
+
+    @contextlib.asynccontextmanager
+    async def _flight(self, key: str, say: Say) -> AsyncIterator[_Flight]:
+        """Be the only one at ``key`` for the length of the block."""
+        flight = self._flights.setdefault(key, _Flight())
+        if flight.lock.locked():
+            say(f"Environment {key} is being built for other content; waiting for it")
+        flight.waiting += 1
+        try:
+            async with flight.lock:
+                yield flight
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting:
+                self._flights.pop(key, None)
+
+    async def _build(
+        self, key: str, spec: EnvironmentSpec, wanted: Requirements, installer: str, say: Say
+    ) -> Environment:
+        if self._room.locked():
+            say("Other environments are being built; waiting for a place")
+        async with self._room:
+            say(f"Building environment {key} for Python {spec.runtime.version} with {installer}")
+            final = self.folder / str(spec.runtime.version) / key
+            async with scratch(final.parent) as place:
+                site = Site(
+                    tools=self.tools,
+                    runtime=spec.runtime,
+                    root=place,
+                    say=say,
+                    index=self.tools.index.with_options(wanted.options),
+                    ends_at=asyncio.get_running_loop().time() + self.tools.build_timeout.total_seconds(),
+                )
+                try:
+                    built = await build(site, wanted, installer=installer, bundle_dir=spec.bundle_dir, final=final)
+                except InstallFailed as why:
+                    _tell(why, say)
+                    raise
+                environment = await anyio.to_thread.run_sync(self._publish, site, built, final)
+            say(f"Environment {key} is ready: {len(environment.packages)} packages for Python {spec.runtime.version}")
+            return environment
+
+    def _publish(self, site: Site, built: Built, final: Path) -> Environment:
+        environment = Environment(
+            key=final.name,
+            runtime=site.runtime,
+            python=final / "bin" / "python",
+            root=final,
+            lock=built.lock,
+            packages=built.packages,
+            installer=built.installer,
+        )
+        ready = Ready(environment, self._clock.now(), built.size)
+        write_new(site.env / record.FILE, record.write_text(ready))
+        (site.env / record.FILE).chmod(0o444)
+        if not publish(site.env, final):  # another server on the same folder was quicker
+            ready = record.read(final) or ready
+        return ready.environment
+
+
+def chosen_installer(default: str, allow_uv: bool | None) -> str:
+    """Return ``uv`` or ``pip``: the bundle's wish, else the server's choice."""
+    return default if allow_uv is None else "uv" if allow_uv else "pip"
+
+
+def _read(spec: EnvironmentSpec) -> Requirements:
+    return requirements.parse(
+        spec.requirements,
+        bundle_dir=spec.bundle_dir,
+        file=spec.requirements_file,
+        markers=requirements.markers_of(spec.runtime),
+        additions=spec.additions,
+    )
+
+
+def _as_it_stands(runtime: Runtime) -> Environment:
+    return Environment(key=_UNMANAGED, runtime=runtime, python=runtime.executable, root=None, lock="")
+
+
+def _tell(why: InstallFailed, say: Say) -> None:
+    """Say the outcome after all the output, so that nobody has to search for it."""
+    say(f"{why.message} (Error code: {why.reason})")
+    say(why.hint)
+
+
+def _remove(path: Path) -> None:
+    """Rename first: half of an environment must never be found under its key."""
+    gone = path.with_name(f".scratch-{new_key(12)}")
+    path.chmod(0o755)
+    path.rename(gone)
+    remove_tree(gone)
