@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from rostra.config import sections
 from rostra.config.values import version_range
@@ -122,7 +122,7 @@ def _bootstrap(bootstrap: sections.Bootstrap) -> Iterator[Complaint]:
 def _python(python: sections.Python) -> Iterator[Complaint]:
     try:
         Version(python.minimum_version)
-    except InvalidVersion:
+    except ValueError:
         yield "Python.MinimumVersion", f"{python.minimum_version!r} is not a version; write for example 3.8.0"
     for name, texts in (("Deprecated", python.deprecated), ("Retired", python.retired)):
         for text in texts:

@@ -5,18 +5,21 @@ They are named in a note instead of being refused. A setting that is in neither 
 
 from __future__ import annotations
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Whole sections, with or without labels.
-_SECTIONS = frozenset(
-    (
-        "https httpredirect cors password pam ldap oauth2 saml proxyauth scim authorization sqlite logging metrics "
-        "opentelemetry otlpendpoint chronicle jobs r quarto tensorflow node nodejs rpackagerepository packages git "
-        "gitcredential smtp branding mount licensing tableauintegration launcher kubernetes executionenvironments"
-    ).split(" ")  # noqa: SIM905 - a list of forty quoted words reads worse
-)
+_SECTIONS = _words("""
+    https httpredirect cors password pam ldap oauth2 saml proxyauth scim authorization sqlite logging metrics
+    opentelemetry otlpendpoint chronicle jobs r quarto tensorflow node nodejs rpackagerepository packages git
+    gitcredential smtp branding mount licensing tableauintegration launcher kubernetes executionenvironments
+""")
 
 # Single settings of sections that Rostra has.
 _SETTINGS: dict[str, frozenset[str]] = {
-    section: frozenset(names.split())
+    section: _words(names)
     for section, names in {
         "server": """
             senderemail senderemaildisplayname emailprovider emailto landingdir publicwarning loggedinwarning

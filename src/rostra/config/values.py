@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from rostra import units
 from rostra.config.declarations import Declared
@@ -48,11 +48,11 @@ def version_range(text: str) -> SpecifierSet:
         return SpecifierSet(f"=={compact}.*")
     try:
         return SpecifierSet(f"=={Version(compact)}")
-    except InvalidVersion:
+    except ValueError:
         pass
     try:
         found = SpecifierSet(compact)
-    except InvalidSpecifier:
+    except ValueError:
         found = SpecifierSet()
     if not len(found):
         raise ValueError(f"{text!r} is not a version or a range; write for example 3.9, 3.9.7 or <3.10")
@@ -81,9 +81,10 @@ def _shown_one(setting: Declared, value: Any) -> str:
 
 
 def _exact_size(count: int) -> str:
-    for factor, unit in ((1000**3, "GB"), (1024**3, "GiB"), (1000**2, "MB"), (1024**2, "MiB"), (1000, "KB"), (1024, "KiB")):
-        if count and count % factor == 0:
-            return f"{count // factor} {unit}"
+    for power, letter in ((3, "G"), (2, "M"), (1, "K")):
+        for base, suffix in ((1000, "B"), (1024, "iB")):
+            if count and count % base**power == 0:
+                return f"{count // base**power} {letter}{suffix}"
     return str(count)
 
 

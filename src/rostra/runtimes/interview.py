@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 MARK = "rostra-interview "
 LONGEST_ANSWER = 32_768
@@ -133,7 +133,7 @@ def from_json(raw: Any) -> Answer:
         raise NotAnAnswer("its folders are not absolute")
     try:
         version = Version(raw["version"])
-    except InvalidVersion:
+    except ValueError:
         raise NotAnAnswer("its version is not a version") from None
     return Answer(**{**raw, "version": version})
 

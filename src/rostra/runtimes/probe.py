@@ -125,6 +125,10 @@ def _obstacle(path: Path) -> str:
         return "is a broken symbolic link" if path.is_symlink() else "does not exist"
     except (OSError, ValueError) as why:
         return f"cannot be looked at: {getattr(why, 'strerror', None) or why}"
+    return _not_a_program(path, mode)
+
+
+def _not_a_program(path: Path, mode: int) -> str:
     if stat.S_ISDIR(mode):
         return "is a folder; name the interpreter in it, usually bin/python3"
     if not stat.S_ISREG(mode):

@@ -1,0 +1,77 @@
+"""`rostra config check|show|explain`: what the configuration says, without starting anything."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from rostra.cli.main import AsJson, ConfigFile
+from rostra.config.errors import ConfigProblems
+from rostra.config.explain import explanation, listing
+from rostra.config.load import Loaded, load
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Say everything that is wrong; exit status 1 when something is."""
+    try:
+        loaded = load(config, os.environ)
+    except ConfigProblems as wrong:
+        if not as_json:
+            raise
+        print(json.dumps({"ok": False, "problems": wrong.problems, "notes": []}, indent=2))
+        raise typer.Exit(1) from None
+    if as_json:
+        print(json.dumps({"ok": True, "problems": [], "notes": loaded.notes}, indent=2))
+        return
+    _print_notes(loaded)
+    print(f"{config or 'evaluation server'}: no mistakes")
+
+
+@app.command()
+def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Print every setting in force and where it came from; secrets stay hidden."""
+    loaded = load(config, os.environ)
+    rows = listing(loaded)
+    if as_json:
+        print(json.dumps({"settings": rows, "notes": loaded.notes}, indent=2))
+        return
+    _print_notes(loaded)
+    width = max(len(str(row["name"])) for row in rows)
+    for row in rows:
+        origin = "" if row["default"] else f"  ; {row['source']}"
+        for value in _lines(row["value"]):
+            print(f"{row['name']!s:<{width}} = {value}{origin}")
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(metavar="SECTION.NAME", help="For example Python.Executable.")],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a setting means, takes and is set to, and where that came from."""
+    facts = explanation(load(config, os.environ), name)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    print(f"{facts.pop('name')}\n  {facts.pop('help')}\n")
+    for word, value in facts.items():
+        print(f"  {word:<13}{', '.join(_lines(value)) or '-'}")
+
+
+def _lines(value: object) -> list[str]:
+    """Return the texts of a value; an empty list still has one line to show."""
+    if isinstance(value, list):
+        return [str(each) for each in value] or [""]
+    return [str(value)]
+
+
+def _print_notes(loaded: Loaded) -> None:
+    for note in loaded.notes:
+        typer.echo(f"note: {note}", err=True)

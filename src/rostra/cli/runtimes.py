@@ -1,0 +1,116 @@
+"""`rostra runtimes list|match`: which interpreters there are and which one a version gets, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from rostra.cli.main import AsJson, ConfigFile
+from rostra.config import sections
+from rostra.config.load import load
+from rostra.errors import Invalid
+from rostra.runtimes.catalog import Catalog, inspect, open_catalog, state_of
+from rostra.runtimes.errors import NoMatchingPython
+from rostra.runtimes.matching import choose
+from rostra.runtimes.model import Match, Policy, Request, Runtime, RuntimeState
+
+app = typer.Typer(no_args_is_help=True)
+
+
+class NotAVersion(Invalid):
+    """A word of the command line is neither a version nor a range."""
+
+    code = "not-a-version"
+
+    def __init__(self, text: str, example: str) -> None:
+        self.text = text
+        super().__init__(f"{text!r} cannot be understood", hint=f"Write for example {example}.")
+
+
+@app.command(name="list")
+def list_(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Look at every interpreter and say which can be used, and why not."""
+    loaded = load(config, os.environ)
+    catalog = asyncio.run(inspect(loaded.settings.python, memory=None, sources=loaded.sources))
+    if as_json:
+        print(json.dumps(catalog.to_json(), indent=2))
+        return
+    for line in catalog.lines() or [_nothing(catalog, enabled=loaded.settings.python.enabled)]:
+        print(line)
+
+
+@app.command()
+def match(  # noqa: PLR0917 - each is an option of the command line
+    version: Annotated[str, typer.Argument(help="The author's version, for example 3.9.6.")] = "",
+    requires: Annotated[str, typer.Option("--requires", help="A range, for example '>=3.9,<3.12'.")] = "",
+    policy: Annotated[Policy | None, typer.Option("--policy", help="Instead of Python.VersionMatching.")] = None,
+    installed: Annotated[str, typer.Option("--installed", metavar="V,V,...", help="Instead of what is here.")] = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which interpreter a version or range gets, and why; exit status 1 when none fits."""
+    request = Request(_version(version) if version else None, _range(requires) if requires else None)
+    chosen_policy, runtimes = _offer(installed, policy, config)
+    try:
+        found = choose(request, chosen_policy, runtimes)
+    except NoMatchingPython as none:
+        if not as_json:
+            raise
+        print(json.dumps({"version": None, "reason": none.message, "hint": none.hint}))
+        raise typer.Exit(1) from None
+    print(json.dumps(_match_json(found)) if as_json else "\n".join(_match_lines(found, named=not installed)))
+
+
+def _offer(installed: str, policy: Policy | None, config: Path | None) -> tuple[Policy, Sequence[Runtime]]:
+    """Return the policy and what to choose from: the list given, or the interpreters of this machine."""
+    if installed:
+        settings = load(config, os.environ).settings if config else None
+        default = Policy(settings.python.version_matching) if settings else Policy.major_minor
+        versions = [_version(word) for word in installed.split(",") if word.strip()]
+        python = settings.python if settings else sections.Python()
+        return policy or default, [_pretend(each, state_of(each, python)) for each in versions]
+    loaded = load(config, os.environ)
+    catalog = asyncio.run(open_catalog(loaded.settings.python, memory=None, sources=loaded.sources))
+    return policy or catalog.policy, catalog.runtimes
+
+
+def _pretend(version: Version, state: RuntimeState) -> Runtime:
+    path = Path(f"/{version}")
+    return Runtime(version=version, executable=path, target=path, state=state)
+
+
+def _match_json(found: Match) -> dict[str, object]:
+    return {"version": str(found.runtime.version), "reason": found.reason, "warnings": list(found.warnings)}
+
+
+def _match_lines(found: Match, *, named: bool) -> list[str]:
+    where = f"  {found.runtime.executable}" if named else ""
+    return [f"{found.runtime.version}{where}  {found.reason}", *(f"warning: {text}" for text in found.warnings)]
+
+
+def _version(text: str) -> Version:
+    try:
+        return Version(text.strip())
+    except ValueError:
+        raise NotAVersion(text, "3.9.6") from None
+
+
+def _range(text: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(text)
+    except ValueError:
+        raise NotAVersion(text, ">=3.9,<3.12") from None
+
+
+def _nothing(catalog: Catalog, *, enabled: bool) -> str:
+    if not enabled:
+        return "Python is not enabled; set [Python] Enabled = true"
+    return "no interpreter found" if catalog.discovered else "no interpreter configured"
