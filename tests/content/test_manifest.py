@@ -260,7 +260,9 @@ def _word(letter: str) -> bool:
     return re.fullmatch(r"\w", letter) is not None
 
 
-pieces = st.sampled_from("app|a-b|1x|été|.|:|/|..| |-|(|'|;|.py|.ipynb|\t|_".split("|"))
+pieces = st.sampled_from(
+    ["app", "a-b", "1x", "été", ".", ":", "/", "..", " ", "-", "(", "'", ";", ".py", ".ipynb", "\t", "_"]
+)
 
 
 @given(st.one_of(st.lists(pieces, max_size=7).map("".join), st.text(max_size=12)))
@@ -278,10 +280,22 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=10,
 )
-KEYS = (
-    "version metadata metadata.appmode metadata.entrypoint python python.version python.package_manager files environment "
-    "environment.python environment.python.requires jupyter packages platform"
-).split()
+KEYS = [
+    "version",
+    "metadata",
+    "metadata.appmode",
+    "metadata.entrypoint",
+    "python",
+    "python.version",
+    "python.package_manager",
+    "files",
+    "environment",
+    "environment.python",
+    "environment.python.requires",
+    "jupyter",
+    "packages",
+    "platform",
+]
 
 
 @given(st.sampled_from(KEYS), json_values)

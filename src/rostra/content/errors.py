@@ -84,9 +84,9 @@ class BundleFileMissing(NotFound):
     code = "bundle-file-missing"
     number = 278
 
-    def __init__(self, bundle_id: int) -> None:
-        self.bundle_id = bundle_id
-        super().__init__(f"the archive of bundle {bundle_id} is gone", hint="Publish the content again.")
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the archive {name} is gone from the server's disk", hint="Publish the content again.")
 
 
 class BundleNotFound(NotFound):

@@ -1,0 +1,116 @@
+"""Small durable steps on disk, and threads for the slow ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.lowlevel
+
+from rostra.ids import new_key
+
+T = TypeVar("T")
+Tick = Callable[[], None]
+
+SCRATCH = ".scratch-"
+_THREADS = 4  # more would only make a disk seek
+_limiter: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("bundle threads")
+
+
+class Stopped(Exception):
+    """Raised in a thread whose waiting task was cancelled; seen by nobody else."""
+
+
+async def in_thread(work: Callable[[Tick], T]) -> T:
+    """Run ``work(tick)`` in a thread while the event loop stays free.
+
+    When this task is cancelled the next ``tick()`` raises `Stopped` in the thread, and cancellation goes on only once
+    the thread has ended: nothing is left running.
+    """
+    stop = threading.Event()
+    async with _bundle_threads():
+        running = asyncio.ensure_future(asyncio.to_thread(work, lambda: _raise_when(stop)))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            stop.set()
+            await _ended(running)
+            raise
+
+
+async def _ended(running: asyncio.Future[T]) -> None:
+    with anyio.CancelScope(shield=True):
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):  # asked again; the answer is already on its way
+                await asyncio.wait([running])
+    running.exception()  # it has been seen
+
+
+def _raise_when(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Stopped
+
+
+def _bundle_threads() -> anyio.CapacityLimiter:
+    try:
+        return _limiter.get()
+    except LookupError:
+        _limiter.set(anyio.CapacityLimiter(_THREADS))
+        return _limiter.get()
+
+
+def scratch_beside(final: Path) -> Path:
+    """Return a name in the same folder that start-up removes when a crash leaves it."""
+    return final.parent / f"{SCRATCH}{new_key()}"
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the folder's names on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_everything_under(folder: Path) -> None:
+    """Put all files of the folder's file system on disk: one call instead of one for each of thousands of files."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), "the file system could not be written")
+    finally:
+        os.close(descriptor)
+
+
+def make_folders(folder: Path) -> None:
+    """Make the folder and those above it, each one's name on disk before this returns."""
+    missing = [folder, *folder.parents]
+    missing = missing[: next(n for n, place in enumerate(missing) if place.is_dir())]
+    for place in reversed(missing):
+        place.mkdir(mode=0o755, exist_ok=True)
+        sync_folder(place.parent)
+
+
+def remove(path: Path) -> bool:
+    """Remove a file, a link or a whole folder, read-only ones too; False when nothing was there. Follows no link."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(mode):
+        path.unlink(missing_ok=True)
+        return True
+    for folder, _, _ in os.walk(path):  # walks from the top, so each is readable before it is entered
+        Path(folder).chmod(0o700)
+    shutil.rmtree(path)
+    return True
