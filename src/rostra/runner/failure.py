@@ -46,7 +46,7 @@ def lines(failure: Failure, code_dir: str) -> List[str]:
 
 def trimmed(error: BaseException, code_dir: str) -> List[str]:
     """Return the traceback of ``error`` with the frames of files under ``code_dir`` only, and its last line."""
-    shown = [_relative(frame, code_dir) for frame in traceback.extract_tb(error.__traceback__)]
+    shown = [_of_the_author(frame, code_dir) for frame in traceback.extract_tb(error.__traceback__)]
     texts = traceback.format_list([frame for frame in shown if frame is not None])
     texts += traceback.format_exception_only(type(error), error)
     return [line for text in texts for line in text.rstrip("\n").replace(code_dir + os.sep, "").split("\n")]
@@ -80,9 +80,10 @@ def _missing_module(error: ModuleNotFoundError, where: str) -> Failure:
     return Failure(f"{where} cannot be imported: {plain.message[0].lower()}{plain.message[1:]}", plain.hint, error)
 
 
-def _relative(frame: traceback.FrameSummary, code_dir: str) -> Optional[traceback.FrameSummary]:
+def _of_the_author(frame: traceback.FrameSummary, code_dir: str) -> Optional[traceback.FrameSummary]:
+    made_up = frame.filename.startswith("<")  # <frozen importlib…>, <string>
     inside = os.path.abspath(frame.filename).startswith(code_dir + os.sep)
-    return frame if inside else None
+    return frame if inside and not made_up else None
 
 
 def _first_line(error: BaseException) -> str:

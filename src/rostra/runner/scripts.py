@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
+import logging
 import os
 from pathlib import Path
 from typing import Any, Callable, Dict, Tuple
@@ -25,6 +25,7 @@ def serve_streamlit(options: Options, listener: Listener) -> None:
 def serve_bokeh(options: Options, listener: Listener) -> None:
     """Serve with Panel's server when it is installed: it serves Bokeh too, and Panel was long published as Bokeh."""
     framework("bokeh")
+    _quiet()
     if importlib.util.find_spec("panel") is not None:
         serve_panel(options, listener)
     else:
@@ -35,12 +36,18 @@ def serve_bokeh(options: Options, listener: Listener) -> None:
 
 def serve_panel(options: Options, listener: Listener) -> None:
     framework("panel")
+    _quiet()
     server_module = framework("panel.io.server")  # replaces parts of Bokeh's, so it comes first
     loop = tornado_server.new_loop()
     server = server_module.get_server(
         _applications(options), loop=loop, start=False, show=False, **_settings(options, listener)
     )
     _run(server, loop, listener)
+
+
+def _quiet() -> None:
+    # It warns of the wildcard below; the gateway has decided who may connect.
+    logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)
 
 
 def _settings(options: Options, listener: Listener) -> Dict[str, Any]:

@@ -72,7 +72,9 @@ def _serve_with_tornado(server: Any, script: Path, options: Options, listener: L
         listener.announce()
 
     server.Server.start = start
-    framework("streamlit.web.bootstrap").run(str(script), False, [], {})
+    bootstrap = framework("streamlit.web.bootstrap")
+    bootstrap._print_url = lambda *_: None  # it would name the socket
+    bootstrap.run(str(script), False, [], {})
 
 
 def _serve_as_application(script: Path, options: Options, listener: Listener) -> None:
