@@ -98,7 +98,8 @@ def _setting(lines: list[str], number: int, line: str) -> tuple[str, str, int]:
     if not rest.strip() or rest[0] in ";#":
         return pair["key"], "true", number + 1
     if rest[0] != "=":
-        raise _SyntaxFault(number + 1, f"expected '=' after {pair['key']}")
+        named = f"expected '=' after {pair['key']}" if pair[0] != pair["key"] else "expected Name = value"
+        raise _SyntaxFault(number + 1, named)
     value, following = _value(rest[1:], lines, number)
     return pair["key"], value, following
 
