@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from rostra.execution.logs import LogFile
 from rostra.execution.sandbox import HostFacts
 from rostra.execution.tree import Output, Tree, spawn
 from rostra.ids import ProcessKey
+
+logger = logging.getLogger(__name__)
 
 LONGEST_RUN_DIR = 80
 CLOSING_GRACE_SECONDS = 5.0
@@ -104,6 +107,11 @@ class LocalLauncher:
         except LaunchFailed as why:
             self._claimed.discard(launch.key)
             return why
+        except Exception:
+            # One launch that trips over a bug must not end every other process.
+            logger.exception("a launch failed")
+            self._claimed.discard(launch.key)
+            return LaunchFailed("the launcher failed; its log says why")
         finally:
             self._starting.pop(launch.key, None)
         self._children[launch.key] = child
@@ -201,8 +209,10 @@ def _make_run_dir(launch: Launch, facts: HostFacts) -> None:
     own = () if facts.bwrap else (launch.run_dir / "home", launch.run_dir / "tmp")
     for folder in (launch.run_dir, *own):
         folder.mkdir(mode=0o700)
-        if facts.root:
-            os.chown(folder, *sandbox.identity(launch, facts))
+    if facts.root:
+        # What is inside first: once the folder is the account's, names in it cannot be trusted any more.
+        for folder in (*own, launch.run_dir):
+            os.chown(folder, *sandbox.identity(launch, facts), follow_symlinks=False)
 
 
 def _remove_run_dir(launch: Launch) -> None:

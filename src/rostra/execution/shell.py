@@ -1,0 +1,149 @@
+"""Runs one command to its end in the same sandbox as content: installers, build back-ends, converters.
+
+A writable folder is handed to the account the command runs as, when that is another than the server's: on the way in,
+once, and not back. Whatever lets the command write therefore belongs to that account afterwards; the sandbox of content
+shows it read-only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from rostra.execution import sandbox
+from rostra.execution.cgroups import Cgroups
+from rostra.execution.launcher import Launch, LaunchFailed, Mount
+from rostra.execution.sandbox import HostFacts
+from rostra.execution.tree import Output, Tree, spawn
+from rostra.ids import ProcessKey, new_key
+
+LONGEST_LINE = 16 * 1024
+GRACE_SECONDS = 2.0
+
+
+class SandboxedShell:
+    """``user`` is the (uid, gid) commands run as when the server is root; without it root runs nothing."""
+
+    def __init__(self, host: HostFacts, user: tuple[int, int] | None = None, groups: Cgroups | None = None) -> None:
+        self._host = host
+        self._user = user
+        self._groups = groups
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        readable: Sequence[Path],
+        writable: Sequence[Path],
+        network: bool,
+        timeout: timedelta,
+        on_line: Callable[[str], None],
+    ) -> int:
+        """Return the exit status of ``argv``; negative means killed by that signal.
+
+        The command sees the operating system, ``readable`` and ``writable``, and no other variable than ``env`` and a
+        handful of harmless ones. ``on_line`` gets each line of output and errors, without its end, at most 16 KiB.
+
+        Raises:
+            TimeoutError: it took longer; it and all it started have been ended.
+            LaunchFailed: it could not be started.
+        """
+        run_dir = Path(tempfile.mkdtemp(prefix="rostra-"))
+        mounts = (*(Mount(path) for path in readable), *(Mount(path, writable=True) for path in writable))
+        launch = Launch(
+            key=ProcessKey(new_key()),
+            argv=tuple(argv),
+            cwd=cwd,
+            env=env,
+            run_dir=run_dir,
+            log=run_dir / "log",
+            mounts=mounts,
+            user=self._user,
+            network=network,
+        )
+        try:
+            await asyncio.to_thread(self._prepare, launch, writable)
+            return await self._run(launch, timeout, on_line)
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, run_dir, ignore_errors=True))
+
+    async def _run(self, launch: Launch, timeout: timedelta, on_line: Callable[[str], None]) -> int:
+        lines = _Lines(on_line)
+        output = Output(lines.feed)
+        try:
+            tree = await spawn(launch, self._host, self._groups, output)
+        except BaseException:
+            await output.end()
+            raise
+        gone = asyncio.create_task(tree.gone())
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                return await asyncio.shield(gone)
+        finally:
+            await _end(tree, gone)
+            await output.end()
+            lines.end()
+
+    def _prepare(self, launch: Launch, writable: Sequence[Path]) -> None:
+        identity = sandbox.identity(launch, self._host)
+        missing = [mount.path for mount in sandbox.effective_mounts(launch) if not mount.path.exists()]
+        if missing:
+            raise LaunchFailed(f"{missing[0]} does not exist")
+        if self._host.bwrap is None:
+            for name in ("home", "tmp"):
+                (launch.run_dir / name).mkdir(mode=0o700)
+        if self._host.root:
+            for folder in (*writable, launch.run_dir):
+                hand_over(folder, *identity)
+
+
+class _Lines:
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._partial = b""
+
+    def feed(self, data: bytes) -> None:
+        *whole, rest = (self._partial + data).split(b"\n")
+        self._partial = rest[:LONGEST_LINE]
+        for line in whole:
+            self._tell(line)
+
+    def end(self) -> None:
+        if self._partial:
+            self._tell(self._partial)
+            self._partial = b""
+
+    def _tell(self, line: bytes) -> None:
+        self._on_line(line[:LONGEST_LINE].rstrip(b"\r").decode("utf-8", "replace"))
+
+
+async def _end(tree: Tree, gone: asyncio.Task[int]) -> None:
+    """End what is left and wait for it, even when cancelled again meanwhile."""
+    if gone.done():
+        return
+    tree.kill()
+    while not gone.done():
+        try:
+            await asyncio.shield(gone)
+        except asyncio.CancelledError:
+            continue
+
+
+def hand_over(folder: Path, uid: int, gid: int) -> None:
+    """Make ``folder`` and what is in it belong to an account. Does nothing when the folder itself already does.
+
+    Links are not followed, and files are reached by descriptor, so that nothing outside can be meant.
+    """
+    if folder.lstat().st_uid == uid:
+        return
+    for _, names, files, descriptor in os.fwalk(folder, topdown=False, follow_symlinks=False):
+        for name in (*names, *files):
+            os.chown(name, uid, gid, dir_fd=descriptor, follow_symlinks=False)
+    os.chown(folder, uid, gid, follow_symlinks=False)
