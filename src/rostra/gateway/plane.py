@@ -1,0 +1,324 @@
+"""What all connections of one gateway share: decisions, pools, connections, and the line to control."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from rostra.clock import Clock, SystemClock
+from rostra.gateway import paths
+from rostra.gateway.backend import BackendConnection, Backends
+from rostra.gateway.connection import ClientConnection
+from rostra.gateway.decide import BadDecision, Credential, Decision, Decisions, read_decision
+from rostra.gateway.forwarding import Forwarding
+from rostra.gateway.head import Request
+from rostra.gateway.link import ControlAway, Link, Message
+from rostra.gateway.pools import Pool, Process, wants_one_more
+from rostra.gateway.settings import Settings
+from rostra.gateway.splice import Pair
+
+DECIDE_SECONDS = 1.0  # after which an old decision serves
+DECIDE_SECONDS_AT_MOST = 30.0  # when there is no old one
+HTML_PATIENCE = 1.5  # a person is shown a waiting page after this
+PATIENCE = 900.0  # anyone else is told when the process is ready or has failed, at the latest after this
+CONTROL_PATIENCE = 2.0  # how long a restart of control may take without anyone noticing
+AGAIN_SECONDS = 0.05  # between two questions for a process
+MORE_SECONDS = 2.0  # between two wishes for one more process of a pool
+LOADS_SECONDS = 0.2
+TICK_SECONDS = 1.0
+MOST_VISITS = 1000  # told each second; more than that are not individual visits any more
+
+log = logging.getLogger("rostra.gateway")
+
+
+class Plane:
+    """One data plane. ``run`` owns every task it starts.
+
+    Args:
+        run_dir: holds ``control.sock`` and ``decide.sock``; sockets of processes are relative to it or absolute.
+    """
+
+    def __init__(self, run_dir: Path, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.forwarding = Forwarding(settings)
+        self.control_path = str(run_dir / "control.sock")
+        self.decisions = Decisions()
+        self.backends = Backends()
+        self.clients: set[ClientConnection] = set()
+        self.pairs: set[Pair] = set()
+        self.draining = False
+        self.now = time.monotonic
+        self._run_dir = run_dir
+        self._clock = clock or SystemClock()
+        self._vanities = paths.Vanities()
+        self._pools: dict[str, Pool] = {}
+        self._deciding: dict[tuple[Credential, bytes], tuple[asyncio.Task[Decision | None], float]] = {}
+        self._starting: dict[str, asyncio.Task[bool | None]] = {}
+        self._more_at: dict[str, float] = {}
+        self._changed: list[Pool] = []
+        self._visits: list[list[Any]] = []
+        self._forgets = 0
+        self._tasks: asyncio.TaskGroup
+        self.link = Link(str(run_dir / "decide.sock"), self._hello, self._heard)
+
+    # Life
+
+    async def run(self, stop: asyncio.Event, server: asyncio.Server) -> None:
+        """Serve until ``stop``, then let requests finish, up to the bound of the settings."""
+        async with asyncio.TaskGroup() as self._tasks:
+            always = [self._tasks.create_task(work) for work in (self.link.run(), self._tell_loads(), self._tick())]
+            await stop.wait()
+            server.close()
+            await self._drain()
+            self.backends.close()
+            for task in (*always, *self._starting.values(), *(task for task, _ in self._deciding.values())):
+                task.cancel()
+
+    async def _drain(self) -> None:
+        self.draining = True
+        for client in tuple(self.clients):
+            client.end_if_idle()
+        until = self.now() + self.settings.drain_timeout
+        while (self.clients or self.pairs) and self.now() < until:  # noqa: ASYNC110  # ten kinds of end, one look
+            await asyncio.sleep(0.05)
+        for pair in tuple(self.pairs):
+            pair.close()
+        for client in tuple(self.clients):
+            client.abort()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start ``work`` in the plane's own group; it must not raise."""
+        return self._tasks.create_task(work)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                self._sweep(self.now())
+                self._tell_visits()
+            except Exception:
+                log.exception("sweeping failed")
+
+    def _sweep(self, now: float) -> None:
+        """End what has been silent for too long, and forget what would not be used again."""
+        settings = self.settings
+        for client in tuple(self.clients):
+            client.check(now)
+        for pair in tuple(self.pairs):
+            pair.check(now, connection_timeout=settings.connection_timeout, read_timeout=settings.read_timeout)
+        self.backends.sweep()
+        self.decisions.forget_expired(now)
+
+    # Decisions
+
+    def prefix_of(self, path: bytes) -> bytes | None:
+        return paths.prefix_of(path, self._vanities)
+
+    def external(self, path: bytes) -> bytes:
+        """Return ``path`` as visitors see it, below the server's own prefix."""
+        prefix = self.forwarding.prefix
+        return path if not prefix or path.startswith(prefix + b"/") else prefix + path
+
+    async def decide(self, credential: Credential, prefix: bytes, path: bytes) -> Decision:
+        """Return control's decision, asked once however many wait for it; an old one when control does not answer.
+
+        Raises:
+            ControlAway: it does not answer, and there is no old decision.
+        """
+        key = (credential, prefix)
+        if key not in self._deciding:
+            asking = self._tasks.create_task(self._ask_decision(credential, prefix, path))
+            self._deciding[key] = (asking, self.now())
+        asking, since = self._deciding[key]
+        old = self.decisions.stale(credential, prefix, self.now())
+        patience = max(0.0, since + DECIDE_SECONDS - self.now()) if old else DECIDE_SECONDS_AT_MOST
+        await asyncio.wait((asking,), timeout=patience)
+        found = (asking.result() if asking.done() and not asking.cancelled() else None) or old
+        if found is None:
+            raise ControlAway
+        return found
+
+    async def _ask_decision(self, credential: Credential, prefix: bytes, path: bytes) -> Decision | None:
+        scheme, value = (part.decode("latin-1") for part in credential)
+        question = {
+            "ask": "decide",
+            "path": path.decode("latin-1"),
+            "credential": {"scheme": scheme, "value": value},
+        }
+        forgets = self._forgets
+        try:
+            if not self.decisions.stale(credential, prefix, self.now()):
+                await self._control_is_there()
+            decision = read_decision(await self.link.ask(question), self.now())
+        except ControlAway:
+            return None
+        except BadDecision as why:
+            log.error("%s", why)
+            return Decision(until=0)
+        finally:
+            del self._deciding[credential, prefix]
+        if forgets == self._forgets:  # else it may be what was to be forgotten: good for those who wait, not for later
+            self.decisions.remember(credential, prefix, decision)
+        return decision
+
+    async def _control_is_there(self) -> None:
+        """Wait a little for a control that is being restarted.
+
+        Raises:
+            ControlAway: it stays away.
+        """
+        try:
+            async with asyncio.timeout(CONTROL_PATIENCE):
+                await self.link.connected.wait()
+        except TimeoutError:
+            raise ControlAway from None
+
+    async def reach_control(self) -> BackendConnection:
+        """Return a connection to control, waiting a little when it is being restarted.
+
+        Raises:
+            ControlAway: it stays away.
+        """
+        until = self.now() + CONTROL_PATIENCE
+        while True:
+            try:
+                return await self.backends.connect(self.control_path)
+            except OSError:
+                if self.now() > until:
+                    raise ControlAway from None
+                await asyncio.sleep(0.05)
+
+    # Processes
+
+    def pool(self, name: str) -> Pool:
+        found = self._pools.get(name)
+        if found is None:
+            found = self._pools[name] = Pool(name, self._changed)
+        return found
+
+    def taken(self, process: Process) -> None:
+        """``process`` has just got one more: wish for another when it is uncomfortable, without waiting."""
+        pool = process.pool
+        if not wants_one_more(pool, process) or pool.name in self._starting:
+            return
+        if self.now() >= self._more_at.get(pool.name, 0.0):
+            self._more_at[pool.name] = self.now() + MORE_SECONDS
+            self._ask_for_process(pool)
+
+    async def process_for(self, decision: Decision, request: Request) -> Process | bytes:
+        """Return a process with room, asking control for one when there is none.
+
+        Returns bytes, the reason, when the request is to be passed to control: ``starting`` or ``failed``.
+
+        Raises:
+            ControlAway: there is nobody to ask.
+        """
+        pool = self.pool(decision.pool)
+        html = request.fields.wants_html and request.method == b"GET" and not request.is_websocket
+        until = self.now() + (HTML_PATIENCE if html else PATIENCE)
+        while (process := pool.choose(request.fields.sticky)) is None:
+            left = until - self.now()
+            if left <= 0:
+                return b"starting"
+            asking = self._ask_for_process(pool)
+            await self._something_changes(pool, asking, left)
+            if pool.choose(()) is None and asking.done() and not asking.cancelled() and not asking.result():
+                if asking.result() is None:
+                    raise ControlAway
+                return b"failed"
+        return process
+
+    async def _something_changes(self, pool: Pool, asking: asyncio.Task[bool | None], seconds: float) -> None:
+        """Wait for the answer or for room, whichever comes first."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pool.waiting.append(waiter)
+        try:
+            await asyncio.wait((asking, waiter), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiter.cancel()
+            if waiter in pool.waiting:
+                pool.waiting.remove(waiter)
+
+    def _ask_for_process(self, pool: Pool) -> asyncio.Task[bool | None]:
+        """Return the one question that is open for ``pool``: True ready, False not, None control is away."""
+        asking = self._starting.get(pool.name)
+        if asking is None:
+            asking = self._starting[pool.name] = self._tasks.create_task(self._ask_process(pool.name))
+        return asking
+
+    async def _ask_process(self, pool: str) -> bool | None:
+        try:
+            await self._control_is_there()
+            answer = await self.link.ask({"ask": "process", "pool": pool})
+            await asyncio.sleep(
+                AGAIN_SECONDS if answer.get("ready") else 0
+            )  # full again already: do not ask in a circle
+            return bool(answer.get("ready"))
+        except ControlAway:
+            return None
+        finally:
+            del self._starting[pool]
+
+    def unreachable(self, process: Process) -> None:
+        """Nobody listens on the socket of ``process``: leave it out until its pool is pushed again."""
+        process.reachable = False
+        self.backends.forget(process.socket)
+        self.link.tell({"tell": "unreachable", "process": process.key})
+
+    # What control says
+
+    def _heard(self, message: Message) -> None:
+        try:
+            if message["push"] == "pool":
+                self._pool_pushed(message)
+            elif message["push"] == "forget":
+                self._forgets += 1
+                prefix, credential = message.get("prefix"), message.get("credential")
+                self.decisions.forget(
+                    prefix.encode() if prefix is not None else None,
+                    credential.encode("latin-1") if credential is not None else None,
+                )
+            elif message["push"] == "vanities":
+                self._vanities = paths.vanities(message["paths"])
+        except (KeyError, TypeError, ValueError, AttributeError) as why:
+            log.error("control pushed something malformed: %r", why)
+
+    def _pool_pushed(self, message: Message) -> None:
+        rows = [{**row, "socket": str(self._run_dir / row["socket"])} for row in message["processes"]]
+        pool = self.pool(message["pool"])
+        for gone in pool.update(rows, int(message.get("comfort") or 0)):
+            self.backends.forget(gone.socket)
+        if pool.is_over:
+            del self._pools[pool.name]
+            self._more_at.pop(pool.name, None)
+
+    # What control is told
+
+    def _hello(self) -> Message:
+        loads = {key: load for pool in self._pools.values() for key, load in pool.all_loads().items()}
+        return {"tell": "hello", "loads": loads}
+
+    async def _tell_loads(self) -> None:
+        while True:
+            await asyncio.sleep(LOADS_SECONDS)
+            changed = self._changed[:]
+            self._changed.clear()
+            for pool in changed:
+                self.link.tell({"tell": "loads", "pool": pool.name, "loads": pool.loads()})
+
+    def visited(self, decision: Decision, request: Request) -> None:
+        """Remember a page view, or a call with a key; what a page loads besides is not a visit."""
+        fields = request.fields
+        counts = (request.method == b"GET" and fields.navigates) or fields.credential[0] == b"key"
+        if counts and len(self._visits) < MOST_VISITS:
+            path, agent = request.path.decode("latin-1"), fields.agent.decode("latin-1")
+            self._visits.append([decision.item, decision.user, path, self._clock.now().timestamp(), agent])
+
+    def _tell_visits(self) -> None:
+        visits, self._visits = self._visits, []
+        for start in range(0, len(visits), 100):
+            self.link.tell({"tell": "visits", "rows": visits[start : start + 100]})
