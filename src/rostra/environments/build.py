@@ -56,7 +56,7 @@ async def build(site: Site, wanted: Requirements, *, installer: str, bundle_dir:
     """
     await anyio.to_thread.run_sync(site.prepare)
     await anyio.to_thread.run_sync(parts.copy, bundle_dir, wanted.local_parts, site.parts)
-    await anyio.to_thread.run_sync(_write, site, wanted)
+    site.asked = wanted.names
     try:
         chosen = await _make(site, installer_named(installer))
         if wanted.entries:
@@ -88,7 +88,7 @@ async def _make(site: Site, chosen: Installer) -> Installer:
 async def _install(site: Site, chosen: Installer, wanted: Requirements) -> None:
     reason = wanted.builds
     if not reason:
-        code, lines = await chosen.install(site, wanted, build=False)
+        code, lines = await _run(site, chosen, wanted, build=False)
         if code == 0:
             return
         if wanted.options.only_binary == (":all:",) or not failure.needs_build(lines):
@@ -98,9 +98,18 @@ async def _install(site: Site, chosen: Installer, wanted: Requirements) -> None:
     site.private = True
     await anyio.to_thread.run_sync(remove_tree, site.env)  # its files may be links into the shared cache
     await _make(site, chosen)
-    code, lines = await chosen.install(site, wanted, build=True)
+    code, lines = await _run(site, chosen, wanted, build=True)
     if code != 0:
         raise failure.failed(lines, installer=chosen.NAME, python=str(site.runtime.version))
+
+
+async def _run(site: Site, chosen: Installer, wanted: Requirements, *, build: bool) -> tuple[int, list[str]]:
+    for one in wanted.passes:
+        await anyio.to_thread.run_sync(_write, site, one)
+        code, lines = await chosen.install(site, one, build=build)
+        if code != 0:
+            break
+    return code, lines
 
 
 async def _finish(site: Site, chosen: Installer, final: Path) -> Built:
@@ -136,4 +145,3 @@ def _write(site: Site, wanted: Requirements) -> None:
     (site.root / "requirements.txt").write_text("\n".join([*folders, *lines]) + "\n", encoding="utf-8")
     limits = [entry.line(site.parts) for entry in wanted.constraints]
     (site.root / "constraints.txt").write_text("\n".join(limits) + "\n", encoding="utf-8")
-    site.asked = wanted.names

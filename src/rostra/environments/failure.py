@@ -155,7 +155,10 @@ def decisive(lines: Sequence[str], installer: str) -> tuple[str, ...]:
     start = next((n for n, line in enumerate(lines) if _DECISIVE[installer].search(line)), max(0, len(lines) - _LINES))
     if installer == "pip":
         told = [line for line in lines[start:] if line.startswith(("ERROR:", "    ", "The conflict", "error:"))]
-        told = told or list(lines[start:])
+        told = sorted(
+            told or lines[start:],
+            key=lambda line: "Ignored the following versions" in line or "(from versions:" in line,
+        )
     else:
         told = list(lines[start:])
     if len(told) > _LINES:

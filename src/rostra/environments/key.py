@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+from rostra.environments.entry import Entry
 from rostra.environments.index import IndexSettings, mask
-from rostra.environments.requirements import Entry, Requirements
+from rostra.environments.requirements import Requirements
 from rostra.runtimes.model import Runtime
 
 _FORMAT = 1  # raise it when environments made by an earlier release must not be used any more

@@ -22,6 +22,7 @@ _IGNORED = {
     "--prefer-binary": "wheels are preferred anyway",
     "--use-feature": "it is about the author's installer",
 }
+_EDITABLE = re.compile(r"^(?:-e|--editable)(?:\s+|=|(?=\.))(.+)$")
 _HASH = re.compile(r"^(sha256|sha384|sha512|sha1|md5):[0-9a-fA-F]+$")
 
 
@@ -42,6 +43,9 @@ class Options:
 
 def words(line: Line) -> Iterator[tuple[str, str]]:
     """Yield (option, value) in their order, names made uniform; value is empty for a switch."""
+    if found := _EDITABLE.match(line.text):  # the rest may hold spaces and quotes of a marker
+        yield "-e", found[1].strip()
+        return
     try:
         rest = shlex.split(line.text)
     except ValueError as why:

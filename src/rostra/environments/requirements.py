@@ -15,53 +15,31 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from rostra.environments import elsewhere, requirement_options
+from rostra.environments.entry import (
+    URL,
+    VCS,
+    WINDOWS,
+    Entry,
+    applies,
+    at_url,
+    extras_of,
+    looks_local,
+    named,
+    wheel_name,
+    why_built,
+)
 from rostra.environments.errors import BadRequirement
 from rostra.environments.index import mask
 from rostra.environments.requirement_lines import Line, decode, logical_lines, split_options
 from rostra.environments.requirement_options import Options
 from rostra.runtimes.model import Runtime
 
-_VCS = re.compile(r"^(git|hg|svn|bzr)\+", re.IGNORECASE)
-_URL = re.compile(r"^[a-z][a-z0-9+.]*://", re.IGNORECASE)
-_ARCHIVE = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _LOCAL = re.compile(r"^(?P<path>.*?)(?P<extras>\[[^\]]*\])?(?P<marker>\s*;.*)?$")
-_WINDOWS = re.compile(r"^[A-Za-z]:[\\/]")
 _NESTING = 10
 _KEEP = "Keep what it needs inside the bundle, or name a package of the index."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One requirement. ``text`` is its normal form without hashes; for a part of the bundle it names ``local``.
-
-    ``name`` is normalised, empty when only the installer can tell. ``local`` is the path inside the bundle.
-    ``builds`` says why code must run to install it (empty: a wheel will do, or may).
-    """
-
-    text: str
-    place: str
-    name: str = ""
-    hashes: tuple[str, ...] = ()
-    local: str = ""
-    suffix: str = ""  # extras and marker of a local requirement
-    builds: str = ""
-    applies: bool = True  # its marker is true here
-
-    @property
-    def normal(self) -> str:
-        return " ".join((self.text, *(f"--hash={h}" for h in sorted(self.hashes))))
-
-    def line(self, parts: Path) -> str:
-        """Return the line for the installer, with ``parts`` the folder that holds a copy of the bundle's parts."""
-        if not self.local:
-            return " ".join((self.text, *(f"--hash={h}" for h in self.hashes)))
-        path = (parts / self.local).resolve()
-        extras, _, marker = self.suffix.partition(";")
-        target = f"{self.name}{extras} @ {path.as_uri()}" if self.name else f"{path}{extras}"
-        return f"{target} ; {marker}" if marker else target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +59,17 @@ class Requirements:
         """Why code of a package must run while installing, or empty when wheels may do."""
         forced = f"--no-binary {','.join(self.options.no_binary)}" if self.options.no_binary else ""
         return next((e.builds for e in self.entries if e.builds and e.applies), forced)
+
+    @property
+    def passes(self) -> tuple[Requirements, ...]:
+        """These requirements in the installations they take: where hashes are asked for, additions have none to give."""
+        added = tuple(e for e in self.entries if e.added)
+        own = tuple(e for e in self.entries if not e.added)
+        hashed = self.options.require_hashes or any(e.hashes for e in own)
+        if not (added and own and hashed):
+            return (self,)
+        loose = replace(self.options, require_hashes=False)
+        return (replace(self, entries=own), replace(self, entries=added, constraints=(), options=loose))
 
     @property
     def names(self) -> frozenset[str]:
@@ -110,17 +99,22 @@ def parse(
     """
     reader = _Reader(bundle_dir, dict(markers) if markers else _own_markers())
     reader.read(text or "", file, constraint=False, depth=0)
-    named = {e.name for e in reader.entries if e.applies}
-    for extra in additions:
-        if canonicalize_name(Requirement(extra).name) not in named:
-            reader.entries.append(_named(Line("server", 1, extra), Requirement(extra), (), reader.markers))
+    present = {e.name for e in reader.entries if e.applies}
+    for extra in (Requirement(addition) for addition in additions):
+        if canonicalize_name(extra.name) not in present:
+            entry = named(Line("server", 1, str(extra)), extra, (), reader.markers)
+            reader.entries.append(replace(entry, added=True))
             reader.notes.append(f"{extra} is added: the server needs it to run this content")
     return Requirements(
-        entries=tuple(dict.fromkeys(reader.entries)),
-        constraints=tuple(dict.fromkeys(reader.constraints)),
+        entries=_distinct(reader.entries),
+        constraints=_distinct(reader.constraints),
         options=reader.options,
         notes=tuple(mask(note) for note in reader.notes),
     )
+
+
+def _distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    return tuple({entry.normal: entry for entry in entries}.values())
 
 
 def markers_of(runtime: Runtime) -> dict[str, str]:
@@ -168,7 +162,7 @@ class _Reader:
                 self._nested(line, value, constraint=constraint or name == "-c", depth=depth)
             elif name == "-e":
                 self._add(self._editable(line, value), constraint=constraint)
-            elif name == "--find-links" and not _URL.match(value):
+            elif name == "--find-links" and not URL.match(value):
                 folder = self._inside(line, value, base=posixpath.dirname(line.file))
                 self.options = replace(self.options, folders=(*self.options.folders, folder))
             elif name == "--find-links" and value.lower().startswith("file:"):
@@ -178,7 +172,7 @@ class _Reader:
                 self.notes += [f"{line.place}: {note}"] if note else []
 
     def _nested(self, line: Line, value: str, *, constraint: bool, depth: int) -> None:
-        if _URL.match(value):
+        if URL.match(value):
             raise BadRequirement(line, "names a file outside the bundle", hint="Put that file into the bundle.")
         if depth >= _NESTING:
             raise BadRequirement(
@@ -198,9 +192,9 @@ class _Reader:
         text, options = split_options(line.text)
         hashes, notes = requirement_options.of_requirement(line, options)
         self.notes += [f"{line.place}: {note}" for note in notes]
-        if _VCS.match(text) or (_URL.match(text) and not text.lower().startswith("file:")):
+        if VCS.match(text) or (URL.match(text) and not text.lower().startswith("file:")):
             return self._remote(line, text, hashes)
-        if _looks_local(text):
+        if looks_local(text):
             return self._local(line, text, hashes)
         try:
             wanted = Requirement(text)
@@ -214,11 +208,11 @@ class _Reader:
         if reason := elsewhere.useless_here(name):
             self.notes.append(f"{line.place}: {wanted.name} is skipped: {reason}")
             return None
-        if wanted.url and (wanted.url.lower().startswith("file:") or not _URL.match(wanted.url)):
+        if wanted.url and (wanted.url.lower().startswith("file:") or not URL.match(wanted.url)):
             return self._at_file(line, wanted, hashes)
         if wanted.url:
-            return _at_url(line, wanted, wanted.url, hashes, self.markers)
-        return _named(line, wanted, hashes, self.markers)
+            return at_url(line, wanted, wanted.url, hashes, self.markers)
+        return named(line, wanted, hashes, self.markers)
 
     def _remote(self, line: Line, text: str, hashes: tuple[str, ...]) -> Entry:
         """Read a bare URL; ``#egg=`` names its package."""
@@ -227,38 +221,37 @@ class _Reader:
         parts = dict(part.partition("=")[::2] for part in fragment.split("&") if part)
         egg = parts.pop("egg", "")
         kept = url + ("#" + "&".join(f"{k}={v}" for k, v in parts.items()) if parts else "")
-        name = egg or _wheel_name(url)
+        name = egg or wheel_name(url)
         if not name:
             text = f"{kept} ;{marker}" if marker else kept
-            return Entry(text=text, place=line.place, hashes=hashes, builds=_why_built(url))
+            return Entry(text=text, place=line.place, hashes=hashes, builds=why_built(url))
         try:
             wanted = Requirement(f"{name} @ {kept}" + (f" ;{marker}" if marker else ""))
         except InvalidRequirement as why:
             raise BadRequirement(line, "is not an address", hint="Write NAME @ URL.") from why
-        return _at_url(line, wanted, kept, hashes, self.markers)
+        return at_url(line, wanted, kept, hashes, self.markers)
 
     def _at_file(self, line: Line, wanted: Requirement, hashes: tuple[str, ...]) -> Entry | None:
         """Read ``name @ file:...``: a part of the bundle, or what conda's ``pip freeze`` leaves behind."""
         url = wanted.url or ""
         path = unquote(urlsplit(url).path) if url.lower().startswith("file:") else url
         name, marker = canonicalize_name(wanted.name), f";{wanted.marker}" if wanted.marker else ""
-        if not path.startswith("/") and not _WINDOWS.match(path):
-            return self._local(line, path + _extras(wanted) + marker, hashes, name=name)
+        if not path.startswith("/") and not WINDOWS.match(path):
+            return self._local(line, path + extras_of(wanted) + marker, hashes, name=name)
         version = elsewhere.version_in(path, name)
         if version is None and not elsewhere.from_conda(path):
             raise BadRequirement(line, "leads out of the bundle", hint=_KEEP)
         pin = f"=={version}" if version else ""
-        here = f"{name}{_extras(wanted)}{pin}" + (f" ; {wanted.marker}" if wanted.marker else "")
+        here = f"{name}{extras_of(wanted)}{pin}" + (f" ; {wanted.marker}" if wanted.marker else "")
         self.notes.append(f"{line.place}: {path} is on the author's machine only; {name}{pin} is installed instead")
-        return _named(line, Requirement(here), (), self.markers)
+        return named(line, Requirement(here), (), self.markers)
 
     def _local(self, line: Line, text: str, hashes: tuple[str, ...], *, name: str = "") -> Entry:
         found = _LOCAL.match(text.strip())
         assert found is not None  # the expression matches anything
         path, marker = found["path"].strip(), (found["marker"] or "").strip().lstrip(";").strip()
         inside = self._inside(line, path, base="")
-        target = self.bundle_dir / inside
-        name = name or _wheel_name(inside)
+        name = name or wheel_name(inside)
         suffix = (found["extras"] or "") + (f";{Requirement(f'x ; {marker}').marker}" if marker else "")
         return Entry(
             text=f"local {inside}{suffix}",
@@ -267,19 +260,15 @@ class _Reader:
             hashes=hashes,
             local=inside,
             suffix=suffix,
-            builds=""
-            if inside.endswith(".whl")
-            else f"{inside} is source"
-            if target.is_file()
-            else "a folder is source",
-            applies=_applies(Requirement(f"x ; {marker}"), self.markers) if marker else True,
+            builds="" if inside.endswith(".whl") else f"{'the bundle' if inside == '.' else inside} is source",
+            applies=applies(Requirement(f"x ; {marker}"), self.markers) if marker else True,
         )
 
     def _inside(self, line: Line, path: str, *, base: str) -> str:
         """Return ``path`` relative to the bundle, checked to stay in it and to be there."""
         plain = unquote(path.removeprefix("file:")) if path.lower().startswith("file:") else path
         inside = posixpath.normpath(posixpath.join(base, plain))
-        if plain.startswith(("/", "~")) or _WINDOWS.match(plain) or "\\" in plain or "\0" in plain:
+        if plain.startswith(("/", "~")) or WINDOWS.match(plain) or "\\" in plain or "\0" in plain:
             raise BadRequirement(line, "leads out of the bundle", hint=_KEEP)
         whole = self.bundle_dir.resolve()
         if inside.startswith("..") or not (whole / inside).resolve().is_relative_to(whole):
@@ -287,45 +276,3 @@ class _Reader:
         if not (whole / inside).exists():
             raise BadRequirement(line, "names something that is not in the bundle", hint="Add it to the bundle.")
         return inside
-
-
-def _looks_local(text: str) -> bool:
-    bare = text.split(";", maxsplit=1)[0].strip()
-    path = re.sub(r"\[[^\]]*\]$", "", bare)
-    if " @ " in bare or re.match(r"^[A-Za-z0-9._-]+(\[[^\]]*\])?\s*@", bare):
-        return False
-    marked = path.startswith((".", "/", "~", "file:", "\\")) or bool(_WINDOWS.match(path))
-    return marked or path.lower().endswith(_ARCHIVE) or ("/" in path and not re.search(r"[<>=!]", path))
-
-
-def _named(line: Line, wanted: Requirement, hashes: tuple[str, ...], markers: Mapping[str, str]) -> Entry:
-    name = canonicalize_name(wanted.name)
-    wanted.name = name
-    return Entry(text=str(wanted), place=line.place, name=name, hashes=hashes, applies=_applies(wanted, markers))
-
-
-def _at_url(line: Line, wanted: Requirement, url: str, hashes: tuple[str, ...], markers: Mapping[str, str]) -> Entry:
-    return replace(_named(line, wanted, hashes, markers), builds=_why_built(url))
-
-
-def _why_built(url: str) -> str:
-    path = urlsplit(url).path
-    shown = mask(url)
-    if _VCS.match(url):
-        return f"{shown} is a repository"
-    return "" if path.endswith(".whl") else f"{shown} is not a wheel"
-
-
-def _wheel_name(path: str) -> str:
-    try:
-        return parse_wheel_filename(posixpath.basename(unquote(urlsplit(path).path)))[0]
-    except InvalidWheelFilename:
-        return ""
-
-
-def _extras(wanted: Requirement) -> str:
-    return f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
-
-
-def _applies(wanted: Requirement, markers: Mapping[str, str]) -> bool:
-    return wanted.marker is None or wanted.marker.evaluate(dict(markers))

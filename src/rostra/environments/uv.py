@@ -9,7 +9,7 @@ from pathlib import Path
 from rostra.environments.index import IndexSettings
 from rostra.environments.lock import hashes_in
 from rostra.environments.requirements import Requirements
-from rostra.environments.site import Site, silent
+from rostra.environments.site import Say, Site, silent
 from rostra.environments.spec import Package
 
 NAME = "uv"
@@ -37,10 +37,14 @@ def install_argv(uv: Path, python: Path, wanted: Requirements, folder: Path, *, 
     return tuple(argv)
 
 
-def hashes_argv(uv: Path, python: Path, frozen: Path) -> tuple[str, ...]:
-    """The base interpreter is named: asking the environment's own would run what packages left in ``.pth`` files."""
-    return (str(uv), "pip", "compile", "--offline", "--no-deps", "--no-build", "--generate-hashes", "--no-header",
-            "--no-annotate", "--prerelease", "allow", "--quiet", "--python", str(python), str(frozen))  # fmt: skip
+def hashes_argv(uv: Path, python: Path, frozen: Path, *, build: bool = False) -> tuple[str, ...]:
+    """The base interpreter is named: asking the environment's own would run what packages left in ``.pth`` files.
+
+    ``build`` lets sources be looked at, which are code; for an environment that was built from some anyway.
+    """
+    options = ["--offline", "--no-deps", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
+    options += [] if build else ["--no-build"]
+    return (str(uv), "pip", "compile", *options, "--prerelease", "allow", "--python", str(python), str(frozen))
 
 
 def variables(index: IndexSettings, cache: Path) -> dict[str, str]:
@@ -86,11 +90,12 @@ async def hashes(site: Site, packages: list[Package]) -> Mapping[str, tuple[str,
     """Return {name: hashes of its files} from what the cache already knows; empty when it does not know all."""
     frozen = site.root / "frozen.txt"
     frozen.write_text("".join(f"{p.name}=={p.version}\n" for p in packages), encoding="utf-8")
-    code, lines = await _run(site, hashes_argv(site.tools.uv, site.runtime.executable, frozen), silent, network=False)
+    argv = hashes_argv(site.tools.uv, site.runtime.executable, frozen, build=site.private)
+    code, lines = await _run(site, argv, silent, network=False)
     return hashes_in("\n".join(lines)) if code == 0 else {}
 
 
-async def _run(site: Site, argv: tuple[str, ...], on_line: object, *, network: bool = True) -> tuple[int, list[str]]:
+async def _run(site: Site, argv: tuple[str, ...], on_line: Say, *, network: bool = True) -> tuple[int, list[str]]:
     cache = site.cache(site.tools.uv_cache)
     return await site.run(
         argv,
@@ -98,5 +103,5 @@ async def _run(site: Site, argv: tuple[str, ...], on_line: object, *, network: b
         network=network,
         readable=(site.tools.uv,),
         writable=() if site.private else (cache,),
-        on_line=on_line,  # type: ignore[arg-type]
+        on_line=on_line,
     )
