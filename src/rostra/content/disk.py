@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -114,3 +114,14 @@ def remove(path: Path) -> bool:
         Path(folder).chmod(0o700)
     shutil.rmtree(path)
     return True
+
+
+async def remove_all(paths: Iterable[Path]) -> None:
+    """Remove each, in a thread; what is not there is fine."""
+
+    def run(tick: Tick) -> None:
+        for path in paths:
+            tick()
+            remove(path)
+
+    await in_thread(run)
