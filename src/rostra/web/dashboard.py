@@ -1,0 +1,114 @@
+"""The dashboard's pages: what I published, how it is doing, what it wrote, and what it can run on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rostra.auth.principals import Principal
+from rostra.errors import Invalid, NotFound
+from rostra.web import forms
+from rostra.web.pages import sign_in_needed
+from rostra.web.responses import accept_of, json, page, redirect, wants_html
+from rostra.web.services import WebServices
+from rostra.web.views import BundleRow, ItemPage
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+SignedInEndpoint = Callable[[Request, Principal], Awaitable[Response]]
+
+
+class NoSuchVersion(NotFound):
+    code = "no-such-version"
+
+    def __init__(self) -> None:
+        super().__init__("this content has no such version", hint="Open the content and choose one from the list.")
+
+
+class Dashboard:
+    def __init__(self, services: WebServices) -> None:
+        self._services = services
+
+    def signed_in(self, endpoint: SignedInEndpoint) -> Endpoint:
+        """Give the endpoint the person; anyone else is asked to sign in first."""
+
+        async def guarded(request: Request) -> Response:
+            who = await self._services.principal(request)
+            return await endpoint(request, who) if who else sign_in_needed(self._services.site, request)
+
+        return guarded
+
+    async def content(self, request: Request, who: Principal) -> Response:
+        return self._page(request, who, "content.html", here="content", rows=await self._services.my_content(who))
+
+    async def item(self, request: Request, who: Principal) -> Response:
+        item = await self._services.item(who, str(request.path_params["guid"]))
+        return self._page(request, who, "item.html", here="content", item=item)
+
+    async def draft(self, request: Request, who: Principal) -> Response:
+        item = await self._services.item(who, str(request.path_params["guid"]))
+        bundle = _bundle(item, _version(request))
+        return self._page(request, who, "draft.html", here="content", item=item, bundle=bundle)
+
+    async def activate(self, request: Request, who: Principal) -> Response:
+        forms.check(request, await forms.read_form(request))
+        task = await self._services.activate(who, str(request.path_params["guid"]), _version(request))
+        return redirect(self._services.site.page(f"tasks/{task}"))
+
+    async def logs(self, request: Request, who: Principal) -> Response:
+        after = _number(request.query_params.get("after"))
+        job = request.query_params.get("job") or None
+        logs = await self._services.logs(who, str(request.path_params["guid"]), job, after)
+        if not wants_html(accept_of(request)):
+            running = logs.chosen is not None and logs.chosen.running
+            return json(200, {"lines": list(logs.lines), "next": logs.next, "running": running})
+        return self._page(request, who, "logs.html", here="content", logs=logs)
+
+    async def task(self, request: Request, who: Principal) -> Response:
+        after = _number(request.query_params.get("after")) or 0
+        task = await self._services.task(who, request.path_params["task"], after)
+        if not wants_html(accept_of(request)):
+            shown = {"lines": list(task.lines), "next": task.next, "running": not task.finished, "error": task.error}
+            return json(200, shown)
+        return self._page(request, who, "task.html", here="content", task=task)
+
+    async def runtimes(self, request: Request, who: Principal) -> Response:
+        return self._page(request, who, "runtimes.html", here="runtimes", rows=await self._services.runtimes(who))
+
+    async def waiting(self, request: Request) -> Response:
+        """Where starting a pool has come to, for the waiting page's script; visitors may be nobody."""
+        who = await self._services.principal(request)
+        found = await self._services.waiting(who, request.path_params["pool"])
+        lines = list(found.lines)
+        body = {"state": found.state.value, "phase": found.phase, "lines": lines, "position": found.position}
+        return json(200, body)
+
+    def _page(self, request: Request, who: Principal, template: str, **values: Any) -> Response:
+        site, xsrf = self._services.site, forms.token(request)
+        response = page(site, template, who=who, xsrf=xsrf, now=self._services.clock.now(), **values)
+        forms.give_token(response, request, site, xsrf)
+        return response
+
+
+def _version(request: Request) -> int:
+    text = request.path_params["bundle"]
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise NoSuchVersion
+    return int(text)
+
+
+def _bundle(item: ItemPage, number: int) -> BundleRow:
+    found = next((bundle for bundle in item.bundles if bundle.id == number), None)
+    if found is None:
+        raise NoSuchVersion
+    return found
+
+
+def _number(text: str | None) -> int | None:
+    if text is None or text == "":
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Invalid("the address asks for a line that is not a number", hint="Open the page again from the content.")
+    return int(text)

@@ -1,0 +1,65 @@
+"""What the pages need of the rest of the server. The composition root hands in one object that has all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from starlette.requests import Request
+
+from rostra.auth.principals import Principal
+from rostra.auth.sessions import SignedIn
+from rostra.clock import Clock
+from rostra.web.site import Site
+from rostra.web.views import ItemPage, ItemRow, LogsPage, RuntimeRow, TaskPage, Waiting
+
+
+class WebServices(Protocol):
+    """Every method may be called from several tasks at once, and commits what it changes.
+
+    Methods that take ``who`` check that this person may do it: they raise `NotFound` for what the person may not even
+    know of, and `Forbidden` for what they may see but not do.
+    """
+
+    @property
+    def site(self) -> Site: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    async def principal(self, request: Request) -> Principal | None:
+        """Return who sent the request. A bad key raises `BadCredential`, a stale cookie is nobody."""
+
+    def client_address(self, request: Request) -> str:
+        """Return the address failed sign-ins are counted for, as far as proxies can be trusted with it."""
+
+    async def sign_in(self, username: str, password: str) -> SignedIn:
+        """Raises `WrongLogin` or `AccountLocked`."""
+
+    async def redeem(self, token: str) -> SignedIn:
+        """Use a one-time link up. Raises `LinkUsedUp`."""
+
+    async def sign_out(self, token: str) -> None:
+        """End the session of this cookie; ending what is over is fine."""
+
+    async def my_content(self, who: Principal) -> Sequence[ItemRow]:
+        """Return what the person may change, the most recently deployed first."""
+
+    async def item(self, who: Principal, guid: str) -> ItemPage: ...
+
+    async def logs(self, who: Principal, guid: str, job: str | None, after: int | None) -> LogsPage:
+        """Return a job's log, the newest job's when none is named, at most the last 5000 lines.
+
+        ``after`` None asks for the end of the log, a number for the lines behind that one.
+        """
+
+    async def activate(self, who: Principal, guid: str, bundle_id: int) -> str:
+        """Begin to make this bundle the live one; return the task's id."""
+
+    async def task(self, who: Principal, task_id: str, after: int) -> TaskPage: ...
+
+    async def runtimes(self, who: Principal) -> Sequence[RuntimeRow]:
+        """Return every configured interpreter, also those that cannot be used, the newest version first."""
+
+    async def waiting(self, who: Principal | None, pool: str) -> Waiting:
+        """Return how far the start of ``pool`` (`ids.PoolKey`) is; asks the same permission as visiting it."""
