@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import os
+import re
 import signal
 import stat
 import time
@@ -25,6 +26,7 @@ from rostra.runtimes.model import Runtime, RuntimeState
 from rostra.runtimes.spawn import Spoken, ask
 
 _AT_ONCE = 16
+_SHIM = re.compile(rb"""pyenv["']?\s+exec\s""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,7 @@ def is_shim(path: Path) -> bool:
             head = file.read(1024)
     except OSError:
         return False
-    return head.startswith(b"#!") and b"pyenv" in head
+    return head.startswith(b"#!") and _SHIM.search(head) is not None
 
 
 def _last_line(complaint: bytes) -> str:

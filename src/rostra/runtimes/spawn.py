@@ -30,6 +30,10 @@ class Spoken:
     overflow: bool = False
 
 
+class _TooMuch(Exception):
+    pass
+
+
 async def ask(executable: Path, timeout: dt.timedelta) -> Spoken:
     """Run ``executable`` with the question.
 
@@ -40,16 +44,17 @@ async def ask(executable: Path, timeout: dt.timedelta) -> Spoken:
         assert process.stdout is not None
         assert process.stderr is not None
         try:
-            async with asyncio.timeout(timeout.total_seconds()):
-                async with asyncio.TaskGroup() as both:
-                    output = both.create_task(_at_most(process.stdout, LONGEST_ANSWER))
-                    complaint = both.create_task(_at_most(process.stderr, LONGEST_ANSWER))
-                if output.result() is None or complaint.result() is None:
-                    return Spoken(None, b"", b"", overflow=True)
-                code = await process.wait()
+            async with asyncio.timeout(timeout.total_seconds()), asyncio.TaskGroup() as both:
+                output = both.create_task(_at_most(process.stdout, LONGEST_ANSWER))
+                complaint = both.create_task(_at_most(process.stderr, LONGEST_ANSWER))
+                code = both.create_task(process.wait())
         except TimeoutError:
             return Spoken(None, b"", b"")
-    return Spoken(code, output.result() or b"", complaint.result() or b"")
+        except BaseExceptionGroup as group:
+            if group.subgroup(_TooMuch) is None:
+                raise
+            return Spoken(None, b"", b"", overflow=True)
+    return Spoken(code.result(), output.result(), complaint.result())
 
 
 @contextlib.asynccontextmanager
@@ -74,19 +79,18 @@ async def _started(executable: Path) -> AsyncIterator[asyncio.subprocess.Process
 
 
 async def _reap(process: asyncio.subprocess.Process) -> None:
+    # A stray that left the group may hold the pipes, and what was not read fills them; both would keep us waiting.
+    process._transport.close()  # type: ignore[attr-defined]
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(1):
             await process.wait()
-    # A stray that left the group may hold the pipes; waiting for it would never end.
-    process._transport.close()  # type: ignore[attr-defined]
 
 
-async def _at_most(stream: asyncio.StreamReader, limit: int) -> bytes | None:
-    """Read to the end; None when there is more than ``limit``."""
+async def _at_most(stream: asyncio.StreamReader, limit: int) -> bytes:
     parts, length = [], 0
     while part := await stream.read(16_384):
         length += len(part)
         if length > limit:
-            return None
+            raise _TooMuch
         parts.append(part)
     return b"".join(parts)
