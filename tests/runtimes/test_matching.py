@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+from support.offers import offer
 
 from rostra.runtimes.errors import NoMatchingPython
 from rostra.runtimes.matching import choose
 from rostra.runtimes.model import Policy, Request, RuntimeState
-from support.offers import offer
 
 
 def request(version: str = "", requires: str = "") -> Request:
