@@ -32,9 +32,15 @@ def home():
     return FileResponse(HERE / "static" / "index.html")
 
 
-@app.get("/about")
-def about(request: Request):
-    return {"python": python_version(), "root_path": request.scope.get("root_path"), "url": str(request.url_for("about"))}
+@app.get("/version")
+def version():
+    """The Python this runs on."""
+    return {"version": python_version()}
+
+
+@app.get("/whereabouts", include_in_schema=False)
+def whereabouts(request: Request):
+    return {"root_path": request.scope.get("root_path"), "url": str(request.url_for("whereabouts"))}
 
 
 @app.get("/stations")

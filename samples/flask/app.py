@@ -40,5 +40,10 @@ def convert_api(unit, value):
     return {"from": source, "to": target, "value": value, "answer": round(convert(value), 4)}
 
 
+@app.get("/version")
+def version():
+    return {"version": python_version()}
+
+
 def python_version():
     return ".".join(map(str, sys.version_info[:3]))

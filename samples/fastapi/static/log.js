@@ -9,8 +9,8 @@ json("stations").then(async (names) => {
   }
 });
 
-json("about").then(({ python }) => {
-  document.querySelector("footer").textContent = `FastAPI on Python ${python}`;
+json("version").then(({ version }) => {
+  document.querySelector("footer").textContent = `FastAPI on Python ${version}`;
 });
 
 const socket = new WebSocket(new URL("live", location.href).href.replace(/^http/, "ws"));

@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from . import asgi, entrypoint, unstarted, uvicorn_server, wsgi
 from .failure import Failure, while_importing
@@ -28,7 +28,12 @@ def serve_dash(options: Options, listener: Listener) -> None:
     os.environ["DASH_REQUESTS_PATHNAME_PREFIX"] = options.base_path  # read when the application is made
     framework("dash")
     unstarted.ignore("wsgi", "dash")
-    name, found = application(entrypoint.parse(options.entrypoint, (*entrypoint.OBJECT_NAMES, "server")))
+    try:
+        name, found = application(entrypoint.parse(options.entrypoint, (*entrypoint.OBJECT_NAMES, "server")))
+    except Failure as failure:
+        if type(failure.cause).__name__ == "InvalidConfig":  # it was given a prefix besides ours
+            raise _own_prefix(failure.cause) from failure
+        raise
     _check_dash(found, options)
     _serve(name, getattr(found, "server", found), options, listener)
 
@@ -102,10 +107,15 @@ def _check_dash(found: Any, options: Options) -> None:
     config = getattr(found, "config", None)
     prefix = getattr(config, "requests_pathname_prefix", None)
     if isinstance(prefix, str) and prefix != options.base_path:
-        raise Failure(
-            f"The Dash application sets its own path prefix ({prefix!r}).",
-            "Remove url_base_pathname, routes_pathname_prefix and requests_pathname_prefix: the server sets them.",
-        )
+        raise _own_prefix()
+
+
+def _own_prefix(cause: Optional[BaseException] = None) -> Failure:
+    return Failure(
+        "The Dash application sets a path prefix of its own.",
+        "Remove url_base_pathname, routes_pathname_prefix and requests_pathname_prefix: the server sets them.",
+        cause,
+    )
 
 
 def _express_script(text: str) -> str:

@@ -61,11 +61,11 @@ class DocumentationAtRoot:
 
     def __init__(self, application: Application, prefix: str, documentation: str) -> None:
         self._application = application
-        self._root = prefix + "/"
+        self._roots = ("/", prefix + "/")  # without and with the root path in it
         self._documentation = (prefix + documentation).encode("latin-1")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"] == self._root:
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"] in self._roots:
             send = _InsteadOfNotFound(send, self._documentation)
         await self._application(scope, receive, send)
 

@@ -6,7 +6,9 @@ application.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 from pathlib import Path
 from typing import Any, Dict
 
@@ -73,8 +75,14 @@ def _serve_with_tornado(server: Any, script: Path, options: Options, listener: L
 
     server.Server.start = start
     bootstrap = framework("streamlit.web.bootstrap")
+    bootstrap._set_up_signal_handler = _stop_on_sigterm
     bootstrap._print_url = lambda *_: None  # it would name the socket
     bootstrap.run(str(script), False, [], {})
+
+
+def _stop_on_sigterm(server: Any) -> None:
+    """Through the loop: a plain handler would run only when the loop happens to wake up."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
 
 
 def _serve_as_application(script: Path, options: Options, listener: Listener) -> None:

@@ -39,10 +39,8 @@ def run(http_server: Any, loop: Any, listener: Listener) -> None:
         http_server.stop()
         loop.stop()
 
-    def terminate(*_: object) -> None:
-        loop.add_callback_from_signal(lambda: loop.spawn_callback(finish))
-
-    signal.signal(signal.SIGTERM, terminate)
+    # Through the loop: a plain handler would run only when the loop happens to wake up.
+    loop.asyncio_loop.add_signal_handler(signal.SIGTERM, loop.spawn_callback, finish)
     loop.add_callback(listener.announce)
     loop.start()
 

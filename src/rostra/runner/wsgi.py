@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import Any, Callable, Dict, Iterable
@@ -62,8 +63,7 @@ def serve(application: Callable[..., Iterable[bytes]], options: Options, listene
         sockets=[listener.bound()],
         **_settings(framework("waitress.adjustments").Adjustments),
     )
-    stopping = _Terminated(server.pull_trigger)
-    signal.signal(signal.SIGTERM, stopping)
+    stopping = _Terminated(connections)
     listener.announce()
     while not stopping.asked:
         _turn(server, connections)
@@ -87,15 +87,27 @@ def _settings(known: Any) -> Dict[str, Any]:
 
 
 class _Terminated:
-    """The SIGTERM handler: leaves a note and wakes the loop."""
+    """Notes SIGTERM, and is something for waitress to wait for: a signal that another thread receives wakes nobody."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, connections: Dict[int, Any]) -> None:
         self.asked = False
-        self._wake = wake
+        self._end, written = os.pipe()
+        os.set_blocking(written, False)
+        connections[self._end] = self
+        signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._note)
 
-    def __call__(self, *_: object) -> None:
+    def _note(self, *_: object) -> None:
         self.asked = True
-        self._wake()
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        os.read(self._end, 512)
 
 
 def _turn(server: Any, connections: Dict[int, Any]) -> None:
