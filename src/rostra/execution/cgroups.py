@@ -134,15 +134,21 @@ def _second(own: Path, name: str) -> Cgroups | None:
     for base in (own, own.parent):
         if base != own and not _delegated(base):
             continue
-        with contextlib.suppress(OSError):
-            (base / "cgroup.subtree_control").write_text("+memory +pids")
-        with contextlib.suppress(OSError):
-            enabled = (base / "cgroup.subtree_control").read_text().split()
-            folder = base / name
-            if {"memory", "pids"} <= set(enabled) and _can_make(folder):
-                (folder / "cgroup.subtree_control").write_text("+memory +pids")
-                return Cgroups(2, folder, folder)
+        folder = base / name
+        if _enable(base) and _can_make(folder) and _enable(folder):
+            return Cgroups(2, folder, folder)
     return None
+
+
+def _enable(folder: Path) -> bool:
+    """Hand memory and pids to the groups below ``folder``; False when that is not possible."""
+    control = folder / "cgroup.subtree_control"
+    try:
+        if not {"memory", "pids"} <= set(control.read_text().split()):
+            control.write_text("+memory +pids")
+    except OSError:
+        return False
+    return True
 
 
 def _delegated(folder: Path) -> bool:

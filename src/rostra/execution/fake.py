@@ -51,7 +51,11 @@ class FakeLauncher:
         if what.argv[0] == "exit":
             asyncio.get_running_loop().call_soon(self.crash, what.key, int(what.argv[1]))
         elif what.argv[0] != "silent":
-            await self.listen(what.key)
+            try:
+                await self.listen(what.key)
+            except asyncio.CancelledError:
+                self.crash(what.key, -9)
+                raise
         return running
 
     async def stop(self, key: ProcessKey, *, grace_seconds: float = 5.0) -> None:
@@ -75,7 +79,9 @@ class FakeLauncher:
                 writer.write(ANSWER % (len(key), key.encode()))
             writer.close()
 
-        self._servers[key] = await asyncio.start_unix_server(answer, launch.socket)
+        # In two steps, so that a cancelled start finds the server it has to close.
+        server = self._servers[key] = await asyncio.start_unix_server(answer, launch.socket, start_serving=False)
+        await server.start_serving()
 
     def deafen(self, key: ProcessKey) -> None:
         """Make its socket refuse connections while the process runs on."""

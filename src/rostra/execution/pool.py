@@ -130,6 +130,16 @@ class Pools:
         """Return what ``on_change`` last said of every pool: members and comfort."""
         return {key: (pool.members(), pool.spec.limits.comfort) for key, pool in self._pools.items()}
 
+    def condition(self, key: PoolKey) -> tuple[bool, Problem | None]:
+        """Return whether a process is being started now, and why the last start failed (None: it did not)."""
+        pool = self._known_pool(key)
+        return pool.flight is not None, pool.last_failure
+
+    def load_of(self, key: ProcessKey) -> int:
+        """Return the open connections of one process, 0 when it is not known."""
+        process = self._processes.known.get(key)
+        return process.load if process else 0
+
     # What visitors need
 
     async def ensure(self, key: PoolKey) -> Member:

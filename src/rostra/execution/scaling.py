@@ -48,7 +48,7 @@ def wanted(connections: int, running: int, limits: Limits) -> int:
     floor = max(limits.min_processes, 1 if connections else 0)
     crowded = connections > running * limits.comfort
     target = running + 1 if crowded else running
-    return max(running, min(max(target, floor), limits.max_processes))
+    return max(running, min(max(target, floor), limits.max_processes, running + 1))
 
 
 def surplus(

@@ -56,7 +56,9 @@ class SandboxedShell:
             LaunchFailed: it could not be started.
         """
         run_dir = Path(tempfile.mkdtemp(prefix="rostra-"))
-        mounts = (*(Mount(path) for path in readable), *(Mount(path, writable=True) for path in writable))
+        # What is not there cannot be read either way; a folder to write must be there.
+        seen = (Mount(path) for path in readable if path.exists())
+        mounts = (*seen, *(Mount(path, writable=True) for path in writable))
         launch = Launch(
             key=ProcessKey(new_key()),
             argv=tuple(argv),
@@ -93,9 +95,11 @@ class SandboxedShell:
 
     def _prepare(self, launch: Launch, writable: Sequence[Path]) -> None:
         identity = sandbox.identity(launch, self._host)
-        missing = [mount.path for mount in sandbox.effective_mounts(launch) if not mount.path.exists()]
-        if missing:
-            raise LaunchFailed(f"{missing[0]} does not exist")
+        for path in (launch.cwd, *writable):
+            if not path.is_dir():
+                raise LaunchFailed(f"there is no folder {path}")
+        if shutil.which(launch.argv[0], path=sandbox.SEARCH_PATH) is None:
+            raise LaunchFailed(f"cannot start {launch.argv[0]}: there is no such program")
         if self._host.bwrap is None:
             for name in ("home", "tmp"):
                 (launch.run_dir / name).mkdir(mode=0o700)

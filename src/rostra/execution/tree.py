@@ -67,6 +67,7 @@ class Tree:
         self._group = group
         self._sandboxed = sandboxed
         self._init: int | None = None
+        self._stragglers: list[int] = []  # descriptors of what was killed besides the program
 
     async def started(self, info: int) -> None:
         """Learn which process is the first inside, from what bubblewrap writes to ``info``."""
@@ -88,9 +89,13 @@ class Tree:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._init, signal.SIGKILL)
             return
-        for pid in (*_descendants(self.pid), self.pid):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        for pid in _descendants(self.pid):
+            if descriptor := _pidfd(pid):
+                self._stragglers.append(descriptor)
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -98,12 +103,12 @@ class Tree:
         """Wait until nothing is left and return the exit status; negative means killed by that signal."""
         init = _pidfd(self._init) if self._init else None
         await _ended(self._process)
-        if init is not None:
-            await _readable(init)
-            os.close(init)
-        elif not self._sandboxed:
+        if not self._sandboxed:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+        for descriptor in (*([init] if init is not None else ()), *self._stragglers):
+            await _readable(descriptor)
+            os.close(descriptor)
         if self._group:
             await asyncio.to_thread(self._group.kill)
             self._group.remove()

@@ -1,0 +1,72 @@
+"""Version 2 is tested against a tree of plain files: it shows what is written where, not what a kernel makes of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rostra.execution import cgroups
+
+
+def file(path: Path, text: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    own = tmp_path / "system.slice" / "rostra.service"
+    file(tmp_path / "cgroup.controllers", "cpu memory pids")
+    file(own / "cgroup.subtree_control", "memory pids")
+    file(own / f"rostra.{os.getpid()}" / "cgroup.subtree_control")
+    return tmp_path
+
+
+def test_version_2_writes_its_limits(second: Path) -> None:
+    found = cgroups.find(second, "0::/system.slice/rostra.service\n", pid=os.getpid())
+    assert found is not None
+    assert (found.version, found.limits_memory, found.limits_processes) == (2, True, True)
+    group = found.make("abc", 1000)
+    (folder,) = group.folders
+    assert folder == second / "system.slice/rostra.service" / f"rostra.{os.getpid()}" / "abc"
+    assert (folder.parent / "cgroup.subtree_control").read_text() == "+memory +pids"
+    assert (folder / "memory.max").read_text() == "1000"
+    assert (folder / "pids.max").read_text() == str(cgroups.PROCESSES)
+
+
+def test_version_2_without_delegation_is_not_used(tmp_path: Path) -> None:
+    file(tmp_path / "cgroup.controllers", "memory pids")
+    (tmp_path / "user.slice" / "session" / "cgroup.subtree_control").mkdir(parents=True)  # cannot be written
+    file(tmp_path / "user.slice" / "cgroup.subtree_control", "memory pids")  # somebody else's
+    assert cgroups.find(tmp_path, "0::/user.slice/session\n") is None
+
+
+def test_version_1_uses_each_hierarchy(tmp_path: Path) -> None:
+    (tmp_path / "memory" / "a").mkdir(parents=True)
+    (tmp_path / "pids").mkdir()
+    found = cgroups.find(tmp_path, "8:pids:/\n4:memory:/a\n1:name=systemd:/\n", pid=os.getpid())
+    assert found is not None
+    assert (found.version, found.memory, found.pids) == (
+        1,
+        tmp_path / "memory" / "a" / f"rostra.{os.getpid()}",
+        tmp_path / "pids" / f"rostra.{os.getpid()}",
+    )
+    file(found.memory / "abc" / "memory.memsw.limit_in_bytes")
+    found.make("abc", 1000)
+    assert (found.memory / "abc" / "memory.limit_in_bytes").read_text() == "1000"
+    assert (found.memory / "abc" / "memory.memsw.limit_in_bytes").read_text() == "1000"
+    assert (found.pids / "abc" / "pids.max").read_text() == str(cgroups.PROCESSES)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    assert cgroups.find(tmp_path, "") is None
+    assert cgroups.find(tmp_path, "4:memory:/gone\n") is None
+
+
+def test_what_a_killed_launcher_left_is_removed(tmp_path: Path) -> None:
+    old = tmp_path / "memory" / "rostra.999999999"
+    (old / "abc").mkdir(parents=True)
+    cgroups.find(tmp_path, "4:memory:/\n")
+    assert not old.exists()
