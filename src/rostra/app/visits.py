@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.app.decide_socket import DecideSocket, Message
 from rostra.auth.credentials import Credential, Scheme, who
 from rostra.auth.principals import BadCredential, Principal
-from rostra.content import access, items
+from rostra.content import access, items, permissions
 from rostra.content.paths import Place, base_path, place, pool_key
 from rostra.content.processes import Processes
 from rostra.content.tables import Bundle, Item
@@ -87,9 +87,8 @@ class Visits:
 
     async def may_open(self, session: AsyncSession, item: Item, principal: Principal | None, where: Place) -> bool:
         """Return whether a visitor may see the item; a draft is for those who may change it."""
-        viewer = await access.viewer(session, principal, item)
-        facts = access.facts(item)
-        return access.may_edit(viewer, facts) if where.bundle_id is not None else access.may_view(viewer, facts)
+        facts = await permissions.facts(session, item, principal)
+        return access.may_edit(principal, facts) if where.bundle_id is not None else access.may_view(principal, facts)
 
     async def process(self, pool: str) -> bool:
         """Start one more process for the pool and wait for it; False when the page should explain."""
@@ -97,29 +96,31 @@ class Visits:
         try:
             if not await self._processes.define(key):
                 return False
-            await self._tools.pools.ask_for_room(key)
+            if not self._tools.pools.members(key):
+                await self._tools.pools.ensure(key)
+                return True
+            return await self._tools.pools.ask_for_room(key)
         except Problem as why:
             log.info("no process for a visit", pool=pool, why=why.message)
             return False
-        return True
 
     async def told(self, message: Message) -> None:
         """Take what a gateway reports."""
         pools = self._tools.pools
         match message["tell"]:
             case "hello":
-                await pools.hello(_loads(message["loads"]))
+                pools.hello(_loads(message["loads"]))
             case "loads":
-                await pools.loads(PoolKey(message["pool"]), _loads(message["loads"]))
+                pools.loads(PoolKey(message["pool"]), _loads(message["loads"]))
             case "unreachable":
-                await pools.unreachable(ProcessKey(message["process"]))
+                pools.unreachable(ProcessKey(message["process"]))
             case _:
                 pass
 
     def greeting(self) -> list[Message]:
         """Return every pool and vanity path there is."""
-        known = self._tools.pools.members()
-        return [self._vanities(), *(_pool(key, members, comfort) for key, members, comfort in known)]
+        known = self._tools.pools.announcements().items()
+        return [self._vanities(), *(_pool(key, members, comfort) for key, (members, comfort) in known)]
 
     def pool_changed(self, key: PoolKey, members: tuple[Member, ...], comfort: int) -> None:
         """Tell gateways which processes a pool has now."""

@@ -23,6 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _GROUPS = {
     "config": "Check, show and explain the configuration.",
     "runtimes": "List the interpreters of this server and ask which one a version gets.",
+    "users": "Make accounts and sign-in links.",
 }
 
 

@@ -6,7 +6,6 @@ does the whole task again.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,15 +15,13 @@ import sqlalchemy as sa
 from rostra.content import builds, bundles, items, manifest, unpack
 from rostra.content.builds import Built, Say
 from rostra.content.manifest import Manifest
-from rostra.content.paths import pool_key
 from rostra.content.processes import Processes
 from rostra.content.tables import Bundle, Item, Rendering
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
 from rostra.environments.spec import Environment
-from rostra.errors import Invalid, Unavailable
-from rostra.execution.launcher import Launch
-from rostra.execution.pool import StartFailed
+from rostra.errors import Invalid, Problem
+from rostra.execution.pool import PoolSpec, StartFailed
 from rostra.ids import ProcessKey, new_key
 from rostra.kinds.kind import Kind, Mode
 from rostra.kinds.registry import runnable
@@ -128,7 +125,7 @@ async def unpacked(work: Work, tools: Tools) -> None:
     target = tools.places.app(work.item.guid, work.bundle.id)
     if not target.exists():
         archive = tools.places.archive(work.item.guid, work.bundle.id)
-        await asyncio.to_thread(unpack.unpack, archive, target, work.manifest, tools.settings().applications)
+        await unpack.unpack(archive, target, bundles.bounds(tools.settings().applications))
 
 
 async def environment(order: Order, work: Work, tools: Tools, say: Say) -> Built:
@@ -173,18 +170,15 @@ async def _start(step: Step) -> None:
         return
     work, tools = step.work, step.tools
     step.say(f"Launching {work.kind.title} application to see that it answers")
-    key = pool_key(work.item.guid)
-    process = ProcessKey(new_key())
-    labels = step.processes.labels(work.item, work.bundle, key)
     member = None
+    spec = await _spec(step, draft=False)
     try:
-        first: Launch = await step.processes.launch_of(work.item, work.bundle, process, labels, draft=False)
-        spec = step.processes.spec(work.item, work.bundle, draft=False)
-        member = await tools.pools.prove(first, spec.init_timeout)
+        first = await step.processes.launch_of(work.item, work.bundle, ProcessKey(new_key()), spec.labels, draft=False)
+        member = await tools.pools.prove(first, init_timeout=spec.init_timeout)
         step.say(f"Bundle {work.bundle.id} answers")
     except StartFailed as failed:
         for line in failed.lines:
-            step.say(line)
+            step.say(line.text)
         live = work.item.live_bundle_id
         if live is not None and live != work.bundle.id:
             raise DoesNotStart(work.bundle.id, live, failed.message) from failed
@@ -193,25 +187,30 @@ async def _start(step: Step) -> None:
             f"Warning: {failed.message} There was no working version before, so this one is made live all the same."
         )
     await _switch(step)
-    spec = step.processes.spec(work.item, work.bundle, draft=False)
-    await tools.pools.replace(spec, member, drain_seconds=DRAIN_SECONDS)
+    await tools.pools.define(spec, first=member, drain_seconds=DRAIN_SECONDS)
     step.say(f"Bundle {work.bundle.id} is live at {tools.server_url}/content/{work.item.guid}/")
 
 
 async def _start_draft(step: Step) -> None:
-    """Start the draft at its preview address. It may fail: whoever opens the preview is told, and nobody else sees it."""
+    """Start the draft at its preview address. It may fail: whoever opens the preview is told, nobody else sees it."""
     work, tools = step.work, step.tools
-    spec = step.processes.spec(work.item, work.bundle, draft=True)
+    spec = await _spec(step, draft=True)
     step.say(f"Launching {work.kind.title} application as a draft")
-    await tools.pools.replace(spec, None, drain_seconds=0)
+    await tools.pools.define(spec)
+    await tools.pools.restart(spec.key, drain_seconds=0)
     try:
         await tools.pools.ensure(spec.key)
-    except (StartFailed, Unavailable) as failed:
-        for line in getattr(failed, "lines", ()):
-            step.say(line)
+    except Problem as failed:
+        for line in failed.lines if isinstance(failed, StartFailed) else ():
+            step.say(line.text)
         step.say(f"Warning: the draft does not start: {failed.message}")
         return
     step.say(f"Draft: {tools.server_url}/content/{work.item.guid}/_bundle{work.bundle.id}/")
+
+
+async def _spec(step: Step, *, draft: bool) -> PoolSpec:
+    async with transaction(step.tools.reading) as session:
+        return await step.processes.spec(session, step.work.item, step.work.bundle, draft=draft)
 
 
 async def _render(step: Step) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import collections
+import hashlib
 import json
 from collections.abc import Mapping
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth import keys
 from rostra.config.sections import Scheduler
 from rostra.content import builds, items, manifest, variables
+from rostra.content.errors import ItemNotFound
 from rostra.content.launching import Start, launch, seconds
 from rostra.content.paths import base_path, pool_key, split_pool
-from rostra.content.tables import Bundle, Item
+from rostra.content.tables import Bundle, Item, Variable
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
 from rostra.execution.launcher import Launch
@@ -39,22 +42,30 @@ class Processes:
 
     async def define(self, key: PoolKey) -> bool:
         """Make the pool known; False when the item is gone, not interactive, or has nothing to run."""
-        if self._tools.pools.has(key):
-            return True
+        return bool(self._tools.pools.defined(key)) or await self._define(key)
+
+    async def refresh(self, guid: str) -> None:
+        """Let the item's pools follow what was changed: processes whose settings changed are replaced, others stay."""
+        for key in list(self._tools.pools.announcements()):
+            if split_pool(key)[0] == guid and not await self._define(key):
+                await self._tools.pools.retire(key, drain_seconds=0)
+
+    async def _define(self, key: PoolKey) -> bool:
         async with transaction(self._tools.reading) as session:
             found = await self._find(session, key)
-        if found is None:
-            return False
-        await self._tools.pools.define(self.spec(*found, draft=split_pool(key)[1] is not None))
-        return True
+            spec = None if found is None else await self.spec(session, *found, draft=split_pool(key)[1] is not None)
+        if spec is not None:
+            await self._tools.pools.define(spec)
+        return spec is not None
 
-    def spec(self, item: Item, bundle: Bundle, *, draft: bool) -> PoolSpec:
+    async def spec(self, session: AsyncSession, item: Item, bundle: Bundle, *, draft: bool) -> PoolSpec:
         """Return how the pool of an item (or of one of its drafts) is run."""
         settings = self._tools.settings().scheduler
         key = pool_key(item.guid, bundle.id if draft else None)
+        labels = await self._labels(session, item, bundle, key)
 
         async def make(process: ProcessKey) -> Launch:
-            return await self.launch(key, process, self.labels(item, bundle, key))
+            return await self.launch(key, process, labels)
 
         return PoolSpec(
             key=key,
@@ -62,12 +73,15 @@ class Processes:
             limits=limits(item, settings, draft=draft),
             init_timeout=seconds(item.init_timeout, settings.init_timeout),
             idle_timeout=seconds(item.idle_timeout, settings.idle_timeout),
-            labels=self.labels(item, bundle, key),
+            labels=labels,
         )
 
-    def labels(self, item: Item, bundle: Bundle, key: PoolKey) -> dict[str, str]:
-        """Return what a control process that starts anew recognises its processes by."""
-        return {"pool": key, "item": item.guid, "bundle": str(bundle.id)}
+    async def _labels(self, session: AsyncSession, item: Item, bundle: Bundle, key: PoolKey) -> dict[str, str]:
+        """Return what tells the processes of this very state of the item from others, also after a restart of control."""
+        rows = await session.execute(sa.select(Variable.name, Variable.value).where(Variable.item_id == item.id))
+        facts = [sorted(map(tuple, rows)), item.vanity_path, item.memory_limit, item.run_as]
+        state = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+        return {"pool": key, "item": item.guid, "bundle": str(bundle.id), "state": state}
 
     async def launch(self, key: PoolKey, process: ProcessKey, labels: Mapping[str, str]) -> Launch:
         """Return what one process of this pool is started with; makes its environment again when that is missing.
@@ -78,7 +92,7 @@ class Processes:
         async with transaction(self._tools.reading) as session:
             found = await self._find(session, key)
         if found is None:
-            raise items.ItemNotFound(split_pool(key)[0])
+            raise ItemNotFound(split_pool(key)[0])
         draft = split_pool(key)[1]
         return await self.launch_of(*found, process, labels, draft=draft is not None)
 

@@ -17,8 +17,9 @@ from rostra.runtimes.model import Runtime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """``sessions`` make writing transactions, ``reading`` ones that wait for nobody. ``settings`` and ``runtimes`` are asked for
-    each time, because a reload changes them.
+    """``sessions`` make writing transactions, ``reading`` ones that wait for nobody.
+
+    ``settings`` and ``runtimes`` are asked for each time, because a reload changes them.
 
     ``user`` is the (uid, gid) content runs as, None when the server itself is not root. ``box`` opens variables.
     """

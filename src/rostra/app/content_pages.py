@@ -1,0 +1,230 @@
+"""What control answers on content paths: files of static content and documents, and every page that explains.
+
+Visits that a process can answer never come here: the gateway carries them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from rostra.app.requests import credential
+from rostra.app.visits import Visits
+from rostra.auth.credentials import who
+from rostra.auth.principals import Principal
+from rostra.auth.tables import User
+from rostra.content import access, permissions
+from rostra.content.builds import RuntimeGone
+from rostra.content.paths import Place, place, pool_key
+from rostra.content.processes import Processes
+from rostra.content.tables import Bundle, Item, Rendering
+from rostra.content.tools import Tools
+from rostra.db.engine import transaction
+from rostra.errors import NotSignedIn, Problem
+from rostra.execution.pool import StartFailed
+from rostra.kinds.kind import Mode
+from rostra.kinds.registry import by_name
+from rostra.rendering import serving
+from rostra.web import pages
+from rostra.web.site import Site
+
+HIDDEN = frozenset({"manifest.json"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One visit that control answers. ``may_edit`` decides whether log lines are shown."""
+
+    where: Place
+    item: Item
+    bundle: Bundle | None
+    rendering: Rendering | None
+    principal: Principal | None
+    owner: str
+    may_open: bool
+    may_edit: bool
+
+    @property
+    def title(self) -> str:
+        return self.item.title or self.item.name
+
+
+class ContentPages:
+    """The handler of every path that is not the server's own."""
+
+    def __init__(self, tools: Tools, processes: Processes, visits: Visits, site: Site) -> None:
+        self._tools, self._processes, self._visits, self._site = tools, processes, visits, site
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one visit."""
+        where = place(raw_path(request), self._visits.vanities)
+        if where is None:
+            return pages.not_found(self._site, request)
+        try:
+            visit = await self._look_up(request, where)
+        except NotSignedIn as bad:
+            return pages.of_problem(self._site, request, bad)
+        if visit is None:
+            return pages.not_found(self._site, request)
+        if not visit.may_open:
+            return self._refuse(request, visit)
+        if visit.item.locked:
+            return pages.locked(
+                self._site, request, title=visit.title, message=visit.item.locked_message, owner=visit.owner
+            )
+        if not where.complete:
+            return self._with_slash(request, where.prefix)
+        if visit.bundle is None:
+            return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
+        if by_name(visit.bundle.kind).mode is Mode.interactive:
+            return await self._explain(request, visit)
+        return await self._file(request, visit, visit.bundle)
+
+    async def _look_up(self, request: Request, where: Place) -> Visit | None:
+        """Raises: BadCredential."""
+        tools = self._tools
+        async with transaction(tools.reading) as session:
+            principal = await who(session, credential(request), tools.settings().authentication, tools.clock.now())
+            item = await self._visits.item(session, where)
+            if item is None:
+                return None
+            facts = await permissions.facts(session, item, principal)
+            may_edit = access.may_edit(principal, facts)
+            owner = await session.get_one(User, item.owner_id)
+            bundle = await _bundle(session, item, where)
+            return Visit(
+                where=where,
+                item=item,
+                bundle=bundle,
+                rendering=await _rendering(session, item, bundle, request, where),
+                principal=principal,
+                owner=owner.email or owner.username,
+                may_open=may_edit if where.bundle_id is not None else access.may_view(principal, facts),
+                may_edit=may_edit,
+            )
+
+    def _refuse(self, request: Request, visit: Visit) -> Response:
+        if visit.principal is None:
+            return pages.sign_in_needed(self._site, request)
+        known = visit.title if visit.may_edit else ""
+        return pages.forbidden(
+            self._site, request, title=known, owner=visit.owner, signed_in_as=visit.principal.username
+        )
+
+    async def _explain(self, request: Request, visit: Visit) -> Response:
+        """Say why no process answers: it is on its way, it failed, its Python is gone, or all are full."""
+        key = pool_key(visit.item.guid, visit.where.bundle_id)
+        if not await self._processes.define(key):
+            return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
+        starting, trouble = self._tools.pools.condition(key)
+        if starting:
+            lines = self._processes.progress(key)
+            return pages.waiting(
+                self._site,
+                request,
+                title=visit.title,
+                phase="Installing its packages" if lines else "Starting",
+                lines=lines if visit.may_edit else (),
+                status_url=self._site.url(f"/__status__/{key}"),
+            )
+        if trouble is not None:
+            return self._trouble(request, visit, trouble)
+        if self._tools.pools.members(key) and request.method in {"GET", "HEAD"}:
+            return pages.at_capacity(self._site, request, title=visit.title, seconds=1)
+        return pages.at_capacity(self._site, request, title=visit.title)
+
+    def _trouble(self, request: Request, visit: Visit, trouble: Problem) -> Response:
+        if isinstance(trouble, RuntimeGone):
+            return pages.runtime_gone(
+                self._site,
+                request,
+                title=visit.title,
+                owner=visit.owner,
+                version=trouble.version,
+                available=[str(version) for version in trouble.installed],
+            )
+        lines = [line.text for line in trouble.lines] if isinstance(trouble, StartFailed) else []
+        return pages.failed_to_start(
+            self._site,
+            request,
+            title=visit.title,
+            owner=visit.owner,
+            reason=trouble.message,
+            lines=lines if visit.may_edit else None,
+            logs_url=self._site.page(f"apps/{visit.item.guid}/logs") if visit.may_edit else None,
+        )
+
+    async def _file(self, request: Request, visit: Visit, bundle: Bundle) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            return Response(status_code=405, headers={"Allow": "GET, HEAD"})
+        rest = unquote(raw_path(request)[len(visit.where.prefix) :])
+        told = serving.wanted(rest)
+        if not told.complete:
+            return self._with_slash(request, raw_path(request) + "/")
+        if by_name(bundle.kind).mode is Mode.static:
+            root = self._tools.places.app(visit.item.guid, bundle.id)
+            metadata = bundle.manifest.get("metadata", {})
+            primary = metadata.get("primary_html") or bundle.entrypoint or "index.html"
+            found = self._locate(root, rest, primary)
+        elif visit.rendering is None:
+            return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
+        else:
+            root = self._tools.places.data_dir / visit.rendering.path
+            found = self._locate(root, told.rest, visit.rendering.primary)
+        if found is None:
+            return pages.not_found(self._site, request)
+        if isinstance(found, serving.SlashMissing):
+            return self._with_slash(request, raw_path(request) + "/")
+        return send(request, found, public=visit.item.access_type == "all")
+
+    def _locate(self, root: Path, rest: str, primary: str) -> serving.Found | serving.SlashMissing | None:
+        try:
+            return serving.locate(root, rest, primary=primary, hidden=HIDDEN)
+        except serving.NoSuchPage:
+            return None
+
+    def _with_slash(self, request: Request, path: str) -> Response:
+        query = request.url.query
+        return RedirectResponse(self._site.url(path) + (f"?{query}" if query else ""), 307)
+
+
+def raw_path(request: Request) -> str:
+    """Return the path as it was sent, byte for byte, without the query."""
+    raw: bytes = request.scope["raw_path"]
+    return raw.partition(b"?")[0].decode("latin-1")
+
+
+def send(request: Request, found: serving.Found, *, public: bool) -> Response:
+    """Return the file, or 304 when the visitor has it already. What needs a sign-in is not kept by shared caches."""
+    headers = {"ETag": found.etag, "Cache-Control": "no-cache" if public else "private, no-cache"}
+    if serving.matches_etag(request.headers.get("if-none-match", ""), found.etag):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(found.path, headers=headers, media_type=found.content_type)
+
+
+async def _bundle(session: AsyncSession, item: Item, where: Place) -> Bundle | None:
+    wanted = where.bundle_id if where.bundle_id is not None else item.live_bundle_id
+    bundle = None if wanted is None else await session.get(Bundle, wanted)
+    return bundle if bundle is not None and bundle.item_id == item.id else None
+
+
+async def _rendering(
+    session: AsyncSession, item: Item, bundle: Bundle | None, request: Request, where: Place
+) -> Rendering | None:
+    if bundle is None:
+        return None
+    wanted = sa.select(Rendering).where(Rendering.item_id == item.id)
+    revision = serving.wanted(unquote(raw_path(request)[len(where.prefix) :])).revision
+    if revision is not None:
+        wanted = wanted.where(Rendering.id == revision)
+    elif where.bundle_id is not None:
+        wanted = wanted.where(Rendering.bundle_id == bundle.id)
+    else:
+        wanted = wanted.where(Rendering.active.is_(True))
+    return (await session.execute(wanted.order_by(Rendering.id.desc()).limit(1))).scalar_one_or_none()

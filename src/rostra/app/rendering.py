@@ -1,0 +1,94 @@
+"""Renders documents for a deploy: the job, the sandbox around its kernel, and the row that remembers the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rostra.content import variables
+from rostra.content.builds import Say
+from rostra.content.deploy import Work
+from rostra.content.tables import Rendering
+from rostra.content.tools import Tools
+from rostra.db.engine import transaction
+from rostra.environments.spec import Environment
+from rostra.execution import sandbox
+from rostra.execution.launcher import Launch, Mount
+from rostra.execution.sandbox import HostFacts
+from rostra.ids import ProcessKey, new_key
+from rostra.rendering.job import KernelCommand, KernelPlaces, RenderJob
+from rostra.rendering.notebook import render
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Called by `content.deploy` for kinds that are made ahead of the visit."""
+
+    tools: Tools
+    host: HostFacts
+
+    async def __call__(self, work: Work, environment: Environment | None, say: Say) -> Rendering:
+        """Render the bundle into a new folder of its item.
+
+        Raises:
+            RenderFailed: with cell and line; nothing is left of it.
+        """
+        assert environment is not None, "documents run in an environment"
+        tools, key = self.tools, ProcessKey(new_key())
+        async with transaction(tools.reading) as session:
+            own = await variables.for_process(session, tools.box, work.item.id)
+        folder = tools.places.renderings(work.item.guid) / key
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        tools.places.process(key).parent.mkdir(parents=True, exist_ok=True)
+        done = await render(self._job(work, environment, own, key, folder), say)
+        return Rendering(
+            item_id=work.item.id,
+            bundle_id=work.bundle.id,
+            job_key=key,
+            path=str(folder.relative_to(tools.places.data_dir)),
+            primary=done.primary,
+            rendered_at=tools.clock.now(),
+            duration_ms=round(done.duration.total_seconds() * 1000),
+        )
+
+    def _job(
+        self, work: Work, environment: Environment, own: dict[str, str], key: ProcessKey, folder: Path
+    ) -> RenderJob:
+        tools, settings = self.tools, self.tools.settings()
+        return RenderJob(
+            python=environment.python,
+            code_dir=tools.places.app(work.item.guid, work.bundle.id),
+            notebook=work.manifest.entrypoint,
+            output=folder,
+            connection_dir=tools.places.process(key),
+            title=work.item.title or work.item.name,
+            wrap=self._wrap(environment, key),
+            env={
+                **own,
+                "CONNECT_SERVER": tools.server_url + "/",
+                "CONNECT_CONTENT_GUID": work.item.guid,
+                "POSIT_PRODUCT": "CONNECT",
+                "RSTUDIO_PRODUCT": "CONNECT",
+            },
+            hide_all_input=work.manifest.hide_all_input,
+            hide_tagged_input=work.manifest.hide_tagged_input,
+            timeout=settings.applications.render_timeout,
+            user=tools.user,
+        )
+
+    def _wrap(self, environment: Environment, key: ProcessKey) -> KernelCommand:
+        def wrap(argv: Sequence[str], places: KernelPlaces) -> Sequence[str]:
+            launch = Launch(
+                key=key,
+                argv=tuple(argv),
+                cwd=places.cwd,
+                env={},
+                run_dir=places.connection_dir,
+                log=places.connection_dir / "log",
+                mounts=(*(Mount(path) for path in environment.mounts), Mount(places.work_dir, writable=True)),
+                user=self.tools.user,
+            )
+            return sandbox.command(launch, self.host)
+
+        return wrap

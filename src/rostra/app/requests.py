@@ -1,0 +1,16 @@
+"""What control reads of a request that the gateway passed on."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from rostra.auth.credentials import Credential, read
+
+
+def credential(request: Request) -> Credential:
+    return read(request.headers, request.cookies)
+
+
+def client_address(request: Request) -> str:
+    """Return who connected, as the gateway says; nobody else can reach control's socket."""
+    return request.headers.get("x-rostra-client-address", "")
