@@ -1,1 +1,1 @@
-"""The control process: the only room that knows every room. Opens what lives as long as the server, wires it, serves."""
+"""The control process: the only room that knows every room. Opens what lives as long as it does, wires it, serves."""

@@ -64,24 +64,22 @@ class ContentPages:
     async def __call__(self, request: Request) -> Response:
         """Answer one visit."""
         where = place(raw_path(request), self._visits.vanities)
-        if where is None:
-            return pages.not_found(self._site, request)
         try:
-            visit = await self._look_up(request, where)
+            visit = None if where is None else await self._look_up(request, where)
         except NotSignedIn as bad:
             return pages.of_problem(self._site, request, bad)
         if visit is None:
             return pages.not_found(self._site, request)
-        if not visit.may_open:
-            return self._refuse(request, visit)
+        return await (self._show(request, visit) if visit.may_open else self._refuse(request, visit))
+
+    async def _show(self, request: Request, visit: Visit) -> Response:
+        title, owner = visit.title, visit.owner
         if visit.item.locked:
-            return pages.locked(
-                self._site, request, title=visit.title, message=visit.item.locked_message, owner=visit.owner
-            )
-        if not where.complete:
-            return self._with_slash(request, where.prefix)
+            return pages.locked(self._site, request, title=title, message=visit.item.locked_message, owner=owner)
+        if not visit.where.complete:
+            return self._with_slash(request, visit.where.prefix)
         if visit.bundle is None:
-            return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
+            return pages.not_published(self._site, request, title=title, owner=owner)
         if by_name(visit.bundle.kind).mode is Mode.interactive:
             return await self._explain(request, visit)
         return await self._file(request, visit, visit.bundle)
@@ -109,7 +107,7 @@ class ContentPages:
                 may_edit=may_edit,
             )
 
-    def _refuse(self, request: Request, visit: Visit) -> Response:
+    async def _refuse(self, request: Request, visit: Visit) -> Response:
         if visit.principal is None:
             return pages.sign_in_needed(self._site, request)
         known = visit.title if visit.may_edit else ""

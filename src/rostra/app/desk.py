@@ -110,7 +110,7 @@ class Desk:
             rows = await bundles.listing(session, item) if may_change else ()
             people = tuple(names.get(grant.user_guid, "?") for grant in granted)
             jobs = {job.key: job for job in await job_records.of_item(session, item)}
-            listed = tuple(self._bundle(item, bundle, names) for bundle in rows)
+            listed = tuple(self._bundle(item, bundle) for bundle in rows)
         return ItemPage(
             row=row,
             access=Access(item.access_type),
@@ -168,6 +168,7 @@ class Desk:
         )
 
     async def runtimes(self, who: Principal) -> Sequence[RuntimeRow]:
+        access.require(who.may_publish, who)
         async with transaction(self.shop.tools.reading) as session:
             counted = sa.select(Bundle.runtime_path, sa.func.count()).join(Item, Item.live_bundle_id == Bundle.id)
             pairs = await session.execute(counted.where(Item.deleted_at.is_(None)).group_by(Bundle.runtime_path))
@@ -251,7 +252,7 @@ class Desk:
         trouble = self.shop.tools.pools.condition(key)[1]
         return trouble.message if trouble else ""
 
-    def _bundle(self, item: Item, bundle: Bundle, names: dict[str, str]) -> BundleRow:
+    def _bundle(self, item: Item, bundle: Bundle) -> BundleRow:
         return BundleRow(
             id=bundle.id,
             created_at=bundle.created_at,

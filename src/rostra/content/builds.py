@@ -52,6 +52,15 @@ class Built:
     environment: Environment | None
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An unpacked bundle: what it says of itself, which kind it is, and the folder with its files."""
+
+    manifest: Manifest
+    kind: Kind
+    code: Path
+
+
 def request(manifest: Manifest) -> Request:
     return Request(version=manifest.python, requires=manifest.requires)
 
@@ -67,28 +76,28 @@ def managed(settings: Settings, manifest: Manifest, item_default: bool | None) -
     return True
 
 
-def spec(runtime: Runtime, manifest: Manifest, kind: Kind, code: Path, *, install: bool) -> EnvironmentSpec:
+def spec(runtime: Runtime, source: Source, *, install: bool) -> EnvironmentSpec:
     """Return what the environment is made from. Reads the bundle's requirements file when it is there."""
-    listed = code / manifest.package_file
+    manifest = source.manifest
+    listed = source.code / manifest.package_file
     return EnvironmentSpec(
         runtime=runtime,
         requirements=decode(listed.read_bytes()) if manifest.package_file and listed.is_file() else None,
         requirements_file=manifest.package_file or "requirements.txt",
-        bundle_dir=code,
-        additions=kind.additions,
+        bundle_dir=source.code,
+        additions=source.kind.additions,
         allow_uv=manifest.allow_uv,
         managed=install,
     )
 
 
 async def build(
+    source: Source,
+    item: Item,
+    environments: Environments,
+    *,
     settings: Settings,
     runtimes: Sequence[Runtime],
-    environments: Environments,
-    manifest: Manifest,
-    kind: Kind,
-    item: Item,
-    code: Path,
     say: Say,
 ) -> Built:
     """Choose an interpreter for a new bundle and make its environment ready.
@@ -97,7 +106,8 @@ async def build(
         NoMatchingPython: nothing fits; the text is the one clients look for.
         InstallFailed: the packages could not be installed; nothing is left behind.
     """
-    if not kind.python:
+    manifest = source.manifest
+    if not source.kind.python:
         return Built(None, None)
     match = choose(request(manifest), Policy(settings.python.version_matching), runtimes)
     for line in asked(manifest):
@@ -106,7 +116,7 @@ async def build(
     for warning in match.warnings:
         say(f"Warning: {warning}")
     install = managed(settings, manifest, item.manage_python)
-    environment = await environments.ensure(spec(match.runtime, manifest, kind, code, install=install), say)
+    environment = await environments.ensure(spec(match.runtime, source, install=install), say)
     return Built(match, environment)
 
 
@@ -133,14 +143,7 @@ def recorded_runtime(bundle: Bundle, runtimes: Sequence[Runtime]) -> Runtime:
 
 
 async def rebuild(
-    settings: Settings,
-    runtimes: Sequence[Runtime],
-    environments: Environments,
-    manifest: Manifest,
-    kind: Kind,
-    bundle: Bundle,
-    code: Path,
-    say: Say,
+    source: Source, bundle: Bundle, environments: Environments, *, runtimes: Sequence[Runtime], say: Say
 ) -> Environment:
     """Return the environment of a bundle that was built before, making it again when it is missing.
 
@@ -148,5 +151,5 @@ async def rebuild(
         RuntimeGone, InstallFailed
     """
     runtime = recorded_runtime(bundle, runtimes)
-    wanted = spec(runtime, manifest, kind, code, install=bundle.managed is not False)
+    wanted = spec(runtime, source, install=bundle.managed is not False)
     return await environments.ensure(wanted, say)

@@ -130,21 +130,18 @@ async def unpacked(work: Work, tools: Tools) -> None:
 
 async def environment(order: Order, work: Work, tools: Tools, say: Say) -> Built:
     """Choose an interpreter and make the environment, or take what an earlier build of this bundle chose."""
-    settings, code = tools.settings(), tools.places.app(work.item.guid, work.bundle.id)
+    source = builds.Source(work.manifest, work.kind, tools.places.app(work.item.guid, work.bundle.id))
     if work.bundle.state == "built" and work.kind.python and not order.build_only:
         try:
-            ready = await builds.rebuild(
-                settings, tools.runtimes(), tools.environments, work.manifest, work.kind, work.bundle, code, say
-            )
+            ready = await builds.rebuild(source, work.bundle, tools.environments, runtimes=tools.runtimes(), say=say)
         except builds.RuntimeGone as gone:
             say(f"{gone.message}; choosing anew")
         else:
-            say(
-                f"Using Python {ready.runtime.version} from {ready.runtime.executable}, as bundle {work.bundle.id} was built"
-            )
+            runtime = ready.runtime
+            say(f"Using Python {runtime.version} from {runtime.executable}, as bundle {work.bundle.id} was built")
             return Built(None, ready)
     return await builds.build(
-        settings, tools.runtimes(), tools.environments, work.manifest, work.kind, work.item, code, say
+        source, work.item, tools.environments, settings=tools.settings(), runtimes=tools.runtimes(), say=say
     )
 
 

@@ -77,7 +77,7 @@ class Processes:
         )
 
     async def _labels(self, session: AsyncSession, item: Item, bundle: Bundle, key: PoolKey) -> dict[str, str]:
-        """Return what tells the processes of this very state of the item from others, also after a restart of control."""
+        """Return what tells processes of this very state of the item from others, also after a restart."""
         rows = await session.execute(sa.select(Variable.name, Variable.value).where(Variable.item_id == item.id))
         facts = [sorted(map(tuple, rows)), item.vanity_path, item.memory_limit, item.run_as]
         state = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
@@ -106,8 +106,9 @@ class Processes:
         self._progress[pool_key(item.guid, bundle.id if draft else None)] = lines
         told = manifest.read(json.dumps(bundle.manifest).encode())
         code = tools.places.app(item.guid, bundle.id)
+        source = builds.Source(told, kind, code)
         environment = await builds.rebuild(
-            settings, tools.runtimes(), tools.environments, told, kind, bundle, code, lines.append
+            source, bundle, tools.environments, runtimes=tools.runtimes(), say=lines.append
         )
         overlay = await tools.environments.overlay(environment.runtime, lines.append)
         async with transaction(tools.sessions) as session:
