@@ -23,11 +23,17 @@ Marks = dict[str, list[int]]  # path: [mtime in ns, size, inode]
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
+    """What an interpreter said and what was found out about its files, with what both depend on."""
+
     answer: Answer
+    links: tuple[Path, ...]
+    prefixes: tuple[Path, ...]
     marks: Marks
 
-    def still_true(self) -> bool:
-        """Whether every file and folder the answer depended on is as it was."""
+    def still_true(self, links: tuple[Path, ...], target: Path) -> bool:
+        """Whether the path leads where it led and every file and folder is as it was."""
+        if links != self.links or str(target) not in self.marks:
+            return False
         return all(mark_of(path) == mark for path, mark in self.marks.items())
 
 
@@ -55,7 +61,7 @@ def recall(memory: Path | None) -> dict[str, Remembered]:
         if memory.stat().st_size > _LARGEST_FILE:
             return {}
         raw = json.loads(memory.read_bytes())
-        if raw["question"] != QUESTION_ID:
+        if raw["question"] != _question():
             return {}
         entries: Mapping[str, Any] = raw["interpreters"]
         return {path: _entry(entry) for path, entry in entries.items()}
@@ -65,8 +71,16 @@ def recall(memory: Path | None) -> dict[str, Remembered]:
 
 def remember(memory: Path, known: Mapping[str, Remembered]) -> None:
     """Replace the memory file in one step. Failing to is no error: the next start asks again."""
-    interpreters = {path: {"answer": to_json(each.answer), "marks": each.marks} for path, each in known.items()}
-    text = json.dumps({"question": QUESTION_ID, "interpreters": interpreters})
+    interpreters = {
+        path: {
+            "answer": to_json(each.answer),
+            "links": list(map(str, each.links)),
+            "prefixes": list(map(str, each.prefixes)),
+            "marks": each.marks,
+        }
+        for path, each in known.items()
+    }
+    text = json.dumps({"question": _question(), "interpreters": interpreters})
     scratch = memory.with_name(f".scratch-{memory.name}-{secrets.token_hex(4)}")
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +95,19 @@ def _entry(raw: Mapping[str, Any]) -> Remembered:
     marks = {str(path): _mark(mark) for path, mark in raw["marks"].items()}
     if not marks:
         raise NotAnAnswer("no marks")
-    return Remembered(from_json(raw["answer"]), marks)
+    return Remembered(from_json(raw["answer"]), _paths(raw["links"]), _paths(raw["prefixes"]), marks)
+
+
+def _paths(raw: Iterable[Any]) -> tuple[Path, ...]:
+    paths = tuple(map(Path, raw))
+    if not all(path.is_absolute() for path in paths):
+        raise NotAnAnswer("a path is not absolute")
+    return paths
+
+
+def _question() -> str:
+    """Name what was asked, and by whose home: a home is never among the prefixes."""
+    return f"{QUESTION_ID} {Path.home()}"
 
 
 def _mark(raw: Iterable[Any]) -> list[int]:

@@ -87,12 +87,13 @@ async def probe(paths: Sequence[Path], *, timeout: dt.timedelta, memory: Path | 
 
     async def look(path: Path) -> Probe:
         kept = known.get(str(path))
-        if kept is not None and str(_target(path)) in kept.marks and kept.still_true():
-            return _spoken(path, kept.answer, 0.0, remembered=True)
+        if kept is not None and kept.still_true(footprint.links(path), _target(path)):
+            return _recalled(path, kept)
         async with room:
             found = await _look(path, timeout)
         if found.answer is not None and found.usable:
-            fresh[path] = Remembered(found.answer, marks_for(found.target, found.answer))
+            marks = marks_for(found.target, found.answer)
+            fresh[path] = Remembered(found.answer, found.links, found.prefixes, marks)
         return found
 
     async with asyncio.TaskGroup() as group:
@@ -186,7 +187,22 @@ def _silent(path: Path, problem: str, seconds: float) -> Probe:
     return Probe(executable=path, links=chain, target=_target(path), answer=None, problem=problem, seconds=seconds)
 
 
-def _spoken(path: Path, answer: Answer, seconds: float, *, remembered: bool = False) -> Probe:
+def _recalled(path: Path, kept: Remembered) -> Probe:
+    target = _target(path)
+    return Probe(
+        executable=path,
+        links=kept.links,
+        target=target,
+        answer=kept.answer,
+        problem=_missing(kept.answer),
+        seconds=0.0,
+        remembered=True,
+        prefixes=kept.prefixes,
+        identity=_identity(target, kept.answer),
+    )
+
+
+def _spoken(path: Path, answer: Answer, seconds: float) -> Probe:
     target = _target(path)
     return Probe(
         executable=path,
@@ -195,7 +211,6 @@ def _spoken(path: Path, answer: Answer, seconds: float, *, remembered: bool = Fa
         answer=answer,
         problem=_missing(answer),
         seconds=seconds,
-        remembered=remembered,
         prefixes=footprint.prefixes(path, answer),
         identity=_identity(target, answer),
     )
