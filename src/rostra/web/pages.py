@@ -91,7 +91,8 @@ def not_published(site: Site, request: Request, *, title: str, owner: str) -> Re
 
 def sign_in_needed(site: Site, request: Request) -> Response:
     """Browsers are sent to the sign-in page and brought back; programs get 401."""
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    path = quote(request.scope["path"], safe="/:@!$&'()*+,;=~")
+    target = path + (f"?{request.url.query}" if request.url.query else "")
     if wants_html(accept_of(request)) and request.method in {"GET", "HEAD"}:
         return redirect(f"{site.url('/__login__')}?url={quote(site.url(target), safe='/')}")
     notice = Notice(
@@ -107,7 +108,7 @@ def sign_in_needed(site: Site, request: Request) -> Response:
 
 
 def forbidden(site: Site, request: Request, *, title: str, owner: str, signed_in_as: str | None) -> Response:
-    """``owner`` is whom to ask, with an address where there is one; ``title`` is empty when it is not for the visitor."""
+    """``owner`` is whom to ask, with an address where there is one; ``title`` may be empty when it is not public."""
     who = f"You are signed in as {signed_in_as}. " if signed_in_as else ""
     notice = Notice(
         status=403,
@@ -176,7 +177,7 @@ def failed_to_start(
         logs_url: the dashboard's page of it, for those who may.
     """
     hint = (
-        "The last lines of its log say why. Correct it and publish again; an earlier version can be made live meanwhile."
+        "The last lines of its log say why. Correct it and publish again, or make an earlier version live."
         if lines is not None
         else f"Try again in a few minutes. If it stays like this, tell {owner}."
     )
@@ -184,7 +185,7 @@ def failed_to_start(
         status=502,
         problem="failed-to-start",
         about=title,
-        sentence=f"This content did not start{': ' + reason if reason else '.'}",
+        sentence=sentence(f"this content did not start{': ' + reason if reason else ''}"),
         hint=hint,
         lines=list(lines or ())[-_MOST_LINES:],
         actions=[Action("Open the logs", logs_url)] if logs_url else [],
@@ -201,7 +202,7 @@ def failed_to_render(
         status=502,
         problem="render-failed",
         about=title,
-        sentence=f"This document could not be made: {reason}",
+        sentence=sentence(f"this document could not be made: {reason}"),
         hint="Correct the notebook and publish it again."
         if lines is not None
         else f"Tell {owner}, who can correct it and publish it again.",
