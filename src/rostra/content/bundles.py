@@ -6,6 +6,7 @@ The archive reaches its final name before its row is committed, so a crash leave
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -69,19 +70,19 @@ async def receive(
         BundleRefused: nothing was sent.
         ChecksumMismatch: another MD5 was announced.
     """
-    await disk.in_thread(lambda _: disk.make_folders(folder))
     path = disk.scratch_beside(folder / "upload")
     try:
+        await disk.in_thread(lambda _: disk.make_folders(folder))
         with path.open("xb") as file:
             received = await _write(stream, file, path, max_bytes)
         _check(received, expected_md5)
-    except OSError as why:
-        path.unlink(missing_ok=True)
-        raise BundleNotWritten(why.strerror or str(why)) from why
-    except BaseException:
-        path.unlink(missing_ok=True)
+        return received
+    except BaseException as why:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        if isinstance(why, OSError):
+            raise BundleNotWritten(why.strerror or str(why)) from why
         raise
-    return received
 
 
 async def _write(stream: AsyncIterator[bytes], file: BinaryIO, path: Path, max_bytes: int) -> ReceivedFile:
@@ -240,10 +241,10 @@ async def reconcile(session: AsyncSession, places: Places) -> list[str]:
     For start-up, before anything is served: an upload on its way would look like a file without a row. A folder of an
     item that the database never heard of is left alone and named: no crash makes one, a wrong database does.
     """
-    items = {guid: number for number, guid in (await session.execute(sa.select(Item.id, Item.guid))).tuples()}
+    items = {guid: number for number, guid in (await session.execute(sa.select(Item.id, Item.guid)))}
     rows: dict[int, set[int]] = {number: set() for number in items.values()}
     wanted = sa.select(Bundle.id, Bundle.item_id, Bundle.state)
-    bundles = {number: (item_id, state) for number, item_id, state in (await session.execute(wanted)).tuples()}
+    bundles = {number: (item_id, state) for number, item_id, state in (await session.execute(wanted))}
     for number, (item_id, _) in bundles.items():
         rows[item_id].add(number)
     known = {guid: frozenset(rows[number]) for guid, number in items.items()}

@@ -139,7 +139,7 @@ async def for_process(session: AsyncSession, box: Box, item_id: int) -> dict[str
         VariablesLocked: the key file is not the one they were stored with.
     """
     rows = await session.execute(sa.select(Variable.name, Variable.value).where(Variable.item_id == item_id))
-    return {name: box.open(item_id, name, closed) for name, closed in sorted(rows.tuples())}
+    return {name: box.open(item_id, name, closed) for name, closed in sorted(rows.all())}
 
 
 def _checked(changes: Iterable[Change]) -> dict[str, str | None]:
