@@ -115,7 +115,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> N
 def sign_up(folder: Path, url: str) -> str:
     kept = folder / "key"
     if not kept.exists():
-        key = client(folder, "bootstrap", "-s", url, "--jwt-keyfile", folder / "secret", "--raw").strip()
+        key = client(folder, "bootstrap", "-s", url, "--jwt-keypath", folder / "secret", "--raw").strip()
         kept.touch(mode=0o600)
         kept.write_text(key)
     key = kept.read_text()

@@ -126,7 +126,7 @@ class Server:
         """Make the first administrator with the client and register the server under the name ``rostra``."""
         secret = self.home / "secret"
         secret.write_text(self.secret)
-        self.key = self.client("bootstrap", "-s", self.url, "--jwt-keyfile", secret, "--raw").stdout.strip()
+        self.key = self.client("bootstrap", "-s", self.url, "--jwt-keypath", secret, "--raw").stdout.strip()
         self.client("add", "-n", "rostra", "-s", self.url, "-k", self.key)
 
     def log_text(self) -> str:

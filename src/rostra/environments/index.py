@@ -59,9 +59,10 @@ class IndexSettings:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Local folders and files an installer must be able to read."""
-        places = [self.index_url or "", *self.extra_index_urls, *self.find_links, self.cert or ""]
+        places = [*self.find_links, self.cert or ""]
         places += [value for name, value in self.network if name.startswith("SSL_")]
-        return tuple(dict.fromkeys(path for path in map(_local, places) if path is not None))
+        indexes = map(_whole_index, filter(None, map(_local, [self.index_url or "", *self.extra_index_urls])))
+        return tuple(dict.fromkeys([*indexes, *filter(None, map(_local, places))]))
 
     def uv_environment(self) -> dict[str, str]:
         """Return the same for uv. Several indexes are equals, as for pip: a version may come from any of them."""
@@ -166,6 +167,11 @@ def _read(path: Path) -> dict[str, str]:
 
 def _joined(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *second)))
+
+
+def _whole_index(path: Path) -> Path:
+    # Mirrors keep the pages in "simple" and the files they link to in a folder beside it.
+    return path.parent if path.name == "simple" and len(path.parts) > 2 else path
 
 
 def _local(place: str) -> Path | None:
