@@ -22,12 +22,12 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from rostra.app import REFUSED
 from rostra.config.sections import Settings
 from rostra.errors import Problem
 
 log = structlog.get_logger()
 
-REFUSED = 78  # a child that ends with this (EX_CONFIG) has said why it cannot run: starting it again would not help
 STEADY_SECONDS = 10.0  # a child that lived this long is started again at once
 GRACE_SECONDS = 15.0
 

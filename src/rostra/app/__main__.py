@@ -13,12 +13,12 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from rostra.app import REFUSED
 from rostra.app.control import Control, Present, control, read_catalog
 from rostra.app.evaluation import welcome
 from rostra.app.logs import configure
 from rostra.config.load import load
 from rostra.errors import Problem
-from rostra.server import REFUSED
 
 log = structlog.get_logger()
 

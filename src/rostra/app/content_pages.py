@@ -61,7 +61,7 @@ class ContentPages:
     def __init__(self, tools: Tools, processes: Processes, visits: Visits, site: Site) -> None:
         self._tools, self._processes, self._visits, self._site = tools, processes, visits, site
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Answer one visit."""
         where = place(raw_path(request), self._visits.vanities)
         try:

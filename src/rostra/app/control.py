@@ -232,7 +232,7 @@ def _app(services: Services, desk: Desk, pages: ContentPages) -> Starlette:
         routes=[
             Mount("/__api__", build_api(services)),
             *routes(desk),
-            Route("/{path:path}", pages, methods=every),
+            Route("/{path:path}", pages.answer, methods=every),
         ]
     )
     app.router.redirect_slashes = False

@@ -19,7 +19,10 @@ def configure(level: str, form: str) -> None:
     last: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # one that shows variables would show secrets
+        )
     )
     tail = [structlog.processors.format_exc_info] if form == "json" else []
     structlog.configure(
