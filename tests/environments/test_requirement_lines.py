@@ -1,5 +1,7 @@
 """Bytes into logical lines."""
 
+# ruff: noqa: E501  # a row is a line
+
 from __future__ import annotations
 
 import pytest

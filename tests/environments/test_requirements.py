@@ -1,5 +1,7 @@
 """Requirements as clients really send them."""
 
+# ruff: noqa: E501  # a row is a line
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -209,6 +211,7 @@ def test_reading_the_normal_form_changes_nothing(pairs: list[tuple[str, str, str
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused_with_its_line(text: str) -> None:
     try:
-        parse(text, bundle_dir=Path("/nowhere"))
+        found = parse(text, bundle_dir=Path("/nowhere"))
     except BadRequirement as refusal:
-        assert refusal.line >= 1
+        found = refusal.line
+    assert found

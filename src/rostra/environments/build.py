@@ -100,7 +100,9 @@ async def _install(site: Site, chosen: Installer, wanted: Requirements) -> None:
     await _make(site, chosen)
     code, lines = await _run(site, chosen, wanted, build=True)
     if code != 0:
-        raise failure.failed(lines, installer=chosen.NAME, python=str(site.runtime.version))
+        built = [entry.local or entry.text for entry in wanted.entries if entry.builds]
+        only_built = built[0] if len(built) == 1 else ""
+        raise failure.failed(lines, installer=chosen.NAME, python=str(site.runtime.version), only_built=only_built)
 
 
 async def _run(site: Site, chosen: Installer, wanted: Requirements, *, build: bool) -> tuple[int, list[str]]:

@@ -67,38 +67,37 @@ _SAID: dict[str, tuple[str, str]] = {
     ),
 }
 
-# First match wins; each is looked for in all lines, joined. A group named `what` is the requirement.
-_RULES: tuple[tuple[str, str], ...] = (
-    (r"No space left on device|os error 28", DISK),
-    (r"Hash mismatch for `(?P<what>[^`]+)`", HASH),
-    (r"DO NOT MATCH THE HASHES[^\n]*\n\s+(?P<what>\S+) from ", HASH),
-    (r"In `?--require-hashes`? mode, all requirements must have[^\n]*found: (?P<what>[^\n]+)", HASH),
-    (r"Hashes are required in --require-hashes mode(?:[^\n]*\n\s+(?P<what>[^\s#]+) --hash)?", HASH),
-    (r"Failed to (?:build|download and build):? `(?P<what>[^`]+)`", BUILD),
-    (r"Failed to download and build `(?P<what>[^`]+)`", BUILD),
-    (r"(?:Failed building wheel for|Failed to build installable wheels for[^\n]*\()(?P<what>[\w.\-]+)", BUILD),
-    (r"(?:Collecting|Processing) (?P<what>[^\n(]+?)(?: \(from[^\n]*)?\n(?:(?!Collecting|Processing)[^\n]*\n)*?[^\n]*"
-     r"(?:subprocess-exited-with-error|metadata-generation-failed|legacy-install-failure)", BUILD),
-    (r"subprocess-exited-with-error|metadata-generation-failed", BUILD),
-    (r"Couldn't parse requirement[^\n]*(?:\n[^\n]*){1}\n\s*(?P<what>[^\n]+)", BAD),
-    (r"Invalid requirement: ['\"](?P<what>[^'\"]+)", BAD),
-    (r"Failed to download `(?P<what>[^`]+)`", INDEX),
-    (r"(?:Failed to fetch|error sending request for url)[:` (]+(?P<what>[^\s`)]+)", INDEX),
-    (r"Git operation failed(?:\n[^\n]*)*?'(?P<what>https?://[^']+)'", INDEX),
-    (r"(?:Retrying \(Retry|Could not fetch URL|Max retries exceeded)(?:[^\n]*\n)+?[^\n]*"
-     r"No matching distribution found for (?P<what>[^\n]+)", INDEX),
-    (r"HTTPS?ConnectionPool|Connection refused|Temporary failure in name resolution|dns error", INDEX),
-    (r"Because (?P<what>[\w.\-]+) was not found in the (?:package registry|provided package locations)", NOT_FOUND),
-    (r"does not satisfy Python(?P<needs>[^\s]+) and (?P<what>\S+) depends on", NO_VERSION),
-    (r"there (?:is|are) no versions? of (?P<what>[^\s,]+)", NO_VERSION),
-    (r"Because only [^\n]*? (?:is|are) available[^\n]*?and you require (?P<what>[^\s,]+)", NO_VERSION),
-    (r"(?P<what>[\w.\-]+(?:==[^\s]+)?) has no (?:usable wheels|wheels with a matching)", NO_VERSION),
-    (r"requires a different Python: (?P<have>\S+) not in '(?P<needs>[^']+)'", NO_VERSION),
-    (r"Cannot install (?P<what>[^\n]+?) because these package versions have conflicting", CONFLICT),
-    (r"unsatisfiable|ResolutionImpossible|No solution found", CONFLICT),
-    (r"\(from versions: none\)\n(?:[^\n]*\n)*?[^\n]*No matching distribution found for (?P<what>[^\n]+)", NOT_FOUND),
-    (r"No matching distribution found for (?P<what>[^\n]+)", NO_VERSION),
-)  # fmt: skip
+# First match wins, looked for in all lines joined; the third must be found too. `what` is the requirement.
+# What a build prints is hostile: no expression may take more than linear time.
+_RULES: tuple[tuple[str, str, str], ...] = (
+    (r"No space left on device|os error 28", DISK, ""),
+    (r"Hash mismatch for `(?P<what>[^`\n]+)`", HASH, ""),
+    (r"DO NOT MATCH THE HASHES[^\n]*\n\s+(?P<what>\S+) from ", HASH, ""),
+    (r"In `?--require-hashes`? mode, all requirements must have[^\n]*found: (?P<what>[^\n]+)", HASH, ""),
+    (r"Hashes are required in --require-hashes mode(?:[^\n]*\n\s+(?P<what>[^\s#]+) --hash)?", HASH, ""),
+    (r"Failed to (?:build|download and build):? `(?P<what>[^`\n]+)`", BUILD, ""),
+    (r"Failed building wheel for (?P<what>[\w.\-]+)", BUILD, ""),
+    (r"subprocess-exited-with-error|metadata-generation-failed|legacy-install-failure", BUILD, ""),
+    (r"The build backend returned an error", BUILD, ""),
+    (r"Couldn't parse requirement[^\n]*\n[^\n]*\n\s*(?P<what>[^\n]+)", BAD, ""),
+    (r"Invalid requirement: ['\"](?P<what>[^'\"\n]+)", BAD, ""),
+    (r"'(?P<what>(?:https?|ssh)://[^'\n]+)'", INDEX, r"Git operation failed"),
+    (r"Failed to download `(?P<what>[^`\n]+)`", INDEX, ""),
+    (r"(?:Failed to fetch|error sending request for url)[:` (]+(?P<what>[^\s`)]+)", INDEX, ""),
+    (r"No matching distribution found for (?P<what>[^\n]+)", INDEX, r"Retrying \(Retry|Could not fetch URL"),
+    (r"HTTPS?ConnectionPool|Connection refused|Temporary failure in name resolution|dns error", INDEX, ""),
+    (r"Because (?P<what>[\w.\-]+) was not found in the (?:package registry|provided package locations)", NOT_FOUND, ""),
+    (r"does not satisfy Python(?P<needs>\S+) and (?P<what>\S+) depends on", NO_VERSION, ""),
+    (r"there (?:is|are) no versions? of (?P<what>[^\s,]+)", NO_VERSION, ""),
+    (r"Because only \S[^\n]*? (?:is|are) available\s+and you require (?P<what>[^\s,]+)", NO_VERSION, ""),
+    (r"Because (?P<what>\S+) has no (?:usable wheels|wheels with a matching)", NO_VERSION, ""),
+    (r"requires a different Python: (?P<have>\S+) not in '(?P<needs>[^'\n]+)'", NO_VERSION, ""),
+    (r"Cannot install (?P<what>[^\n]+?) because these package versions have conflicting", CONFLICT, ""),
+    (r"unsatisfiable|ResolutionImpossible|No solution found", CONFLICT, ""),
+    (r"No matching distribution found for (?P<what>[^\n]+)", NOT_FOUND, r"\(from versions: none\)"),
+    (r"No matching distribution found for (?P<what>[^\n]+)", NO_VERSION, ""),
+)
+_STARTED = re.compile(r"(?:Collecting|Processing|Building) (\S[^\n(]*)")
 
 _NEEDS_BUILD = re.compile(
     r"building from source is disabled|no usable wheels|Building source distributions is disabled"
@@ -129,24 +128,35 @@ def needs_build(lines: Sequence[str]) -> bool:
 
 def find_cause(lines: Sequence[str]) -> Cause:
     """Return why the installer failed, ``OTHER`` when its words are not known."""
-    text = "\n".join(lines)
-    for pattern, reason in _RULES:
-        if found := re.search(pattern, text):
-            named = found.groupdict()
-            what = (named.get("what") or "").strip().rstrip(".,")
-            needs = (named.get("needs") or "").strip().rstrip(",") or _requires_python(text, what)
-            if reason == NOT_FOUND and needs:
-                reason = NO_VERSION  # it is there, for other Pythons only  # noqa: PLW2901
-            return Cause(reason, what, needs if reason == NO_VERSION else "")
+    text = "\n".join(line[:_LENGTH] for line in lines)
+    for pattern, reason, also in _RULES:
+        found = re.search(pattern, text)
+        if found is None or (also and not re.search(also, text)):
+            continue
+        named = found.groupdict()
+        what = (named.get("what") or "").strip().rstrip(".,/") or (
+            _last_started(text, found) if reason == BUILD else ""
+        )
+        needs = (named.get("needs") or "").strip().rstrip(",") or _requires_python(lines, what)
+        if reason == NOT_FOUND and needs:
+            return Cause(NO_VERSION, what, needs)  # it is there, for other Pythons only
+        return Cause(reason, what, needs if reason == NO_VERSION else "")
     return Cause(OTHER)
 
 
-def _requires_python(text: str, what: str) -> str:
+def _last_started(text: str, found: re.Match[str]) -> str:
+    """Return what pip was working on when the words that were found came: it does not name it there."""
+    started = _STARTED.findall(text[: found.start()])
+    return started[-1].strip() if started else ""
+
+
+def _requires_python(lines: Sequence[str], what: str) -> str:
     """Return what pip says the wanted version requires, e.g. ``>=3.11``."""
     version = re.search(r"==\s*([^\s,;]+)", what)
-    if version is None:
+    told = next((line for line in lines if "Ignored the following versions" in line), "")
+    if version is None or not told:
         return ""
-    found = re.search(rf"[ :]{re.escape(version[1])} Requires-Python ([^;\n]+)", text)
+    found = re.search(rf"[ :]{re.escape(version[1])} Requires-Python ([^;]+)", told)
     return found[1].strip() if found else ""
 
 
@@ -174,9 +184,16 @@ def _shortened(told: Sequence[str]) -> list[str]:
     return [*head, *middle, f"({left_out} lines left out; the log has them)", *tail]
 
 
-def failed(lines: Sequence[str], *, installer: str, python: str, timed_out: bool = False) -> InstallFailed:
-    """Return the error for an installation that failed with ``lines``."""
+def failed(
+    lines: Sequence[str], *, installer: str, python: str, only_built: str = "", timed_out: bool = False
+) -> InstallFailed:
+    """Return the error for an installation that failed with ``lines``.
+
+    ``only_built`` is the one requirement that is known to need building, for installers that do not name it.
+    """
     cause = Cause(TIMEOUT) if timed_out else find_cause(lines)
+    if cause.reason == BUILD and not cause.requirement:
+        cause = Cause(BUILD, only_built)
     sentence, hint = _SAID[cause.reason]
     needs = f": it needs Python {cause.needs.removeprefix('Python')}" if cause.needs else ""
     about = f": {cause.requirement}" if cause.requirement else ""

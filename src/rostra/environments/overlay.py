@@ -25,6 +25,7 @@ class Overlays:
 
     def __init__(self, tools: Tools, *, installer: str = "uv") -> None:
         self.store = Store(tools, folder=tools.data_dir / "overlays", installer=installer)
+        self._plain: set[str] = set()  # identities of interpreters the faster parser has no wheel for
 
     async def ensure_overlay(self, runtime: Runtime, say: Say) -> Path:
         """Return the site-packages folder of the overlay for ``runtime``, building it when it is not there.
@@ -32,12 +33,14 @@ class Overlays:
         Raises:
             InstallFailed: the package index cannot give what is needed; content of this interpreter cannot start.
         """
-        spec = EnvironmentSpec(runtime=runtime, requirements=_text(SERVERS + FASTER), bundle_dir=self.store.folder)
-        try:
-            found = await self.store.ensure(spec, say)
-        except InstallFailed:
-            say("No overlay with the faster parser for this interpreter; trying without")
-            found = await self.store.ensure(replace(spec, requirements=_text(SERVERS)), say)
+        spec = EnvironmentSpec(runtime=runtime, requirements=_text(SERVERS), bundle_dir=self.store.folder)
+        if runtime.identity not in self._plain:
+            try:
+                return _folder(await self.store.ensure(replace(spec, requirements=_text(SERVERS + FASTER)), say))
+            except InstallFailed:
+                say("No overlay with the faster parser for this interpreter; trying without")
+        found = await self.store.ensure(spec, say)
+        self._plain.add(runtime.identity)
         return _folder(found)
 
 

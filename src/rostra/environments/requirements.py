@@ -62,7 +62,7 @@ class Requirements:
 
     @property
     def passes(self) -> tuple[Requirements, ...]:
-        """These requirements in the installations they take: where hashes are asked for, additions have none to give."""
+        """These requirements as installations in turn: where hashes are asked for, additions have none to give."""
         added = tuple(e for e in self.entries if e.added)
         own = tuple(e for e in self.entries if not e.added)
         hashed = self.options.require_hashes or any(e.hashes for e in own)

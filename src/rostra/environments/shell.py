@@ -7,7 +7,7 @@ import codecs
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -64,32 +64,54 @@ class PlainShell:
         timeout: timedelta,
         on_line: Callable[[str], None],
     ) -> int:
-        try:
-            child = await asyncio.create_subprocess_exec(
-                *argv,
-                cwd=cwd,
-                env=dict(env),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as why:
-            raise ShellFailed(f"{argv[0]} cannot be started: {why}", hint="Is it installed and executable?") from why
-        assert child.stdout is not None
-        reader = asyncio.ensure_future(read_lines(child.stdout, on_line))  # awaited or cancelled below
-        try:
-            async with asyncio.timeout(timeout.total_seconds()):
-                return await child.wait()
-        finally:
-            _kill_session(child.pid)  # stragglers too, even when the leader left politely
-            await asyncio.shield(_finish(child, reader))
+        async with _output(on_line) as pipe:
+            child = await _start(argv, env, cwd, pipe)
+            try:
+                async with asyncio.timeout(timeout.total_seconds()):
+                    return await child.wait()
+            finally:
+                _kill_session(child.pid)  # stragglers too, even when the leader left politely
+                await asyncio.shield(child.wait())
 
 
-async def _finish(child: asyncio.subprocess.Process, reader: asyncio.Future[None]) -> None:
-    await child.wait()
-    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-        await asyncio.wait_for(reader, _DRAIN_SECONDS)  # someone who left the session may hold the pipe
+async def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, pipe: int) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as why:
+        raise ShellFailed(f"{argv[0]} cannot be started: {why}", hint="Is it installed and executable?") from why
+    finally:
+        os.close(pipe)
+
+
+@contextlib.asynccontextmanager
+async def _output(on_line: Callable[[str], None]) -> AsyncIterator[int]:
+    """Give the writing end of a pipe whose lines are heard until its last holder has gone, or a little longer than us.
+
+    The pipe is our own because a process's exit is otherwise only seen once nobody holds its output any more.
+    """
+    reading, writing = os.pipe()
+    stream = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", buffering=0)
+    )
+    reader = asyncio.ensure_future(read_lines(stream, on_line))
+    try:
+        yield writing
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(reader, _DRAIN_SECONDS)  # someone who left the session may hold the pipe
+    finally:
+        reader.cancel()
+        transport.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reader
 
 
 def _kill_session(leader: int) -> None:
