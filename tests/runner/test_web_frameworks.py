@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 from support import content_process
+from support.content_links import assert_assets_load
 from support.content_process import Content
 from websockets.sync.client import unix_connect
 
@@ -38,14 +39,6 @@ def assert_form_leads_back(content: Content) -> None:
     assert answer.headers["location"].startswith(content.base_path)
     assert f"Path={content.base_path};" in answer.headers["set-cookie"]
     assert "20 °C = 68.00 °F" in content.get(answer.headers["location"]).text
-
-
-def assert_assets_load(content: Content, page: str) -> None:
-    found = content_process.links(page, content.url)
-    assert found
-    for link in found:
-        assert link.startswith(content.url), f"{link} leaves {content.url}"
-        assert content.get(link).status == 200, link
 
 
 @pytest.mark.parametrize("minor", ["3.8", "3.13"])

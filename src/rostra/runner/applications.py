@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import asgi, entrypoint, unstarted, uvicorn_server, wsgi
 from .failure import Failure, while_importing
@@ -42,18 +42,29 @@ def serve_gradio(options: Options, listener: Listener) -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     gradio = framework("gradio")
     launched = unstarted.ignore("gradio")
-    name, found = application(entrypoint.parse(options.entrypoint, _GRADIO_NAMES))
+    name, found = _found_or_launched(options, launched)
     if not isinstance(found, gradio.Blocks):
         _serve(name, found, options, listener)  # the author mounted it in an application of their own
         return
     mounting = inspect.signature(gradio.mount_gradio_app).parameters
     # What the author gave to launch() would be lost otherwise; mounting has most of it.
-    kept = {key: value for key, value in launched.items() if key in mounting and key not in ("path", "app")}
+    kept = {key: value for key, value in launched.keywords.items() if key in mounting and key not in ("path", "app")}
     kept.update({key: value for key, value in (("root_path", options.prefix),) if key in mounting})
     kept.update({"ssr_mode": False} if "ssr_mode" in mounting else {})
     outer = framework("fastapi").FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     mounted = gradio.mount_gradio_app(outer, found, path="/", **kept)
     uvicorn_server.serve(asgi.mounted(mounted, options.prefix), listener)
+
+
+def _found_or_launched(options: Options, launched: unstarted.Ignored) -> Tuple[str, Any]:
+    """Return the application the entrypoint names, or the one that a script without a name for it launched."""
+    wanted = entrypoint.parse(options.entrypoint, _GRADIO_NAMES)
+    try:
+        return application(wanted)
+    except Failure as failure:
+        if wanted.named or failure.cause is not None or not launched.objects:
+            raise
+        return "launch()", launched.objects[-1]
 
 
 def serve_shiny(options: Options, listener: Listener) -> None:

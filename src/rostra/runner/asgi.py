@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Awaitable, Callable, Dict, List, Tuple
+from typing import Any, Awaitable, Callable, Dict, List, Tuple, Union
 
 from . import forwarded
 
@@ -51,9 +51,14 @@ class UnderBasePath:
         scope["root_path"] = self._prefix
         if self._stripped:
             scope["path"] = path[len(self._prefix) :] or "/"
-            # The raw path may be escaped differently, but has as many slashes.
-            after = scope.get("raw_path", b"").split(b"/", self._prefix.count("/") + 1)
-            scope["raw_path"] = b"/" + b"".join(after[self._prefix.count("/") + 1 :])
+            scope["raw_path"] = self._without_prefix(scope.get("raw_path") or b"")
+
+    def _without_prefix(self, raw: Union[bytes, str]) -> bytes:
+        """The raw path may be escaped differently, but has as many slashes."""
+        if isinstance(raw, str):  # uvicorn had it as text on WebSockets until 0.16
+            raw = raw.encode("latin-1")
+        slashes = self._prefix.count("/") + 1
+        return b"/" + b"".join(raw.split(b"/", slashes)[slashes:])
 
 
 class DocumentationAtRoot:

@@ -81,9 +81,7 @@ def _missing_module(error: ModuleNotFoundError, where: str) -> Failure:
 
 
 def _of_the_author(frame: traceback.FrameSummary, code_dir: str) -> Optional[traceback.FrameSummary]:
-    made_up = frame.filename.startswith("<")  # <frozen importlib…>, <string>
-    inside = os.path.abspath(frame.filename).startswith(code_dir + os.sep)
-    return frame if inside and not made_up else None
+    return frame if frame.filename.startswith(code_dir + os.sep) else None
 
 
 def _first_line(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
 from pathlib import Path
 from typing import Any, Callable, Dict, Tuple
 
@@ -61,9 +62,17 @@ def _settings(options: Options, listener: Listener) -> Dict[str, Any]:
 
 
 def _run(server: Any, loop: Any, listener: Listener) -> None:
+    _serve_icon_under_prefix(server._tornado)
     server.start()
     tornado_server.run(server._http, loop, listener)
     server._tornado.stop(wait=False)
+
+
+def _serve_icon_under_prefix(tornado: Any) -> None:
+    """Bokeh answers /favicon.ico at the root of the host only, Panel's pages ask for it beside themselves."""
+    if importlib.util.find_spec("bokeh.server.views.ico_handler") is not None:
+        handler = framework("bokeh.server.views.ico_handler").IcoHandler
+        tornado.add_handlers(r".*", [(re.escape(tornado.prefix) + r"/favicon\.ico", handler, {"app": tornado})])
 
 
 def _applications(options: Options) -> Dict[str, Any]:
