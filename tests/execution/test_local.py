@@ -91,7 +91,7 @@ class TestLocalLauncher(LauncherContract):
             ({"env": {"A": "b\0c"}}, "cannot be passed"),
             ({"env": {"A=B": "c"}}, "cannot be passed"),
             ({"argv": ("/bin/sh", "a\0b")}, "cannot be passed"),
-            ({"argv": ("/etc/hostname",)}, "no such program"),
+            ({"argv": ("/etc/passwd",)}, "no such program"),
             ({"run_dir": Path("/tmp") / ("x" * 90)}, "longer than 80 bytes"),
         ],
     )

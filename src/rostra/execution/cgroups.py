@@ -34,6 +34,7 @@ class Group:
         for folder in self.folders:
             with contextlib.suppress(OSError):
                 found |= {int(line) for line in (folder / "cgroup.procs").read_text().split()}
+        found.discard(0)  # a process of another namespace; as an argument of kill it would mean ourselves
         return found
 
     def kill(self) -> None:
@@ -169,12 +170,13 @@ def _can_make(folder: Path) -> bool:
 
 
 def _remove_stale(parent: Path) -> None:
-    """Remove what a launcher that was killed left behind; a group that still holds a process stays."""
+    """Remove the groups of a launcher that was killed, and end what it left in them."""
     for old in parent.glob("rostra.*"):
         if not Path("/proc", old.name.rpartition(".")[2]).exists():
-            for folder in (*old.glob("*/"), old):
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+            left = Group(tuple(old.glob("*/")))
+            left.kill()
+            left.remove()
+            Group((old,)).remove()
 
 
 def _write_if_there(path: Path, text: str) -> None:

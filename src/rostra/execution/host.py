@@ -105,6 +105,21 @@ def system_folders(root: Path = Path("/")) -> tuple[tuple[Path, str | None], ...
     return tuple(found)
 
 
+def sandboxes(run_folder: Path, proc: Path = Path("/proc")) -> list[int]:
+    """Return the bubblewrap processes that show a folder in ``run_folder`` and run as this account."""
+    found: list[int] = []
+    for folder in proc.glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            own = folder.stat().st_uid == os.geteuid()
+        except OSError:
+            continue
+        inside = os.fsencode(run_folder) + b"/"
+        if own and Path(os.fsdecode(words[0])).name == "bwrap" and any(word.startswith(inside) for word in words):
+            found.append(int(folder.name))
+    return found
+
+
 def discover(mode: str = "auto") -> tuple[HostFacts, Cgroups | None]:
     """Return everything a launcher on this host needs: the facts and the control groups to use."""
     groups = cgroups.find()

@@ -135,7 +135,15 @@ async def run(path: Path, sandbox: str) -> int:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    # Every process of an earlier keeper ended with it; only their run folders can be left.
+    """Remove what an earlier keeper left that was killed.
+
+    Its processes ended with it, except those it had started only milliseconds before: bubblewrap then had not yet bound
+    its life to the keeper's. They are known by their command line, which names a run folder.
+    """
+    for pid in host.sandboxes(folder):
+        log.warning("ending process %d, left by an earlier keeper", pid)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
     for left in folder.glob("*"):
         shutil.rmtree(left, ignore_errors=True)
 

@@ -228,10 +228,13 @@ def _private_folders(host: HostFacts) -> Iterator[str]:
 
 
 def _mounts(launch: Launch) -> Iterator[str]:
+    made: set[Path] = set()
     for mount in effective_mounts(launch):
         for parent in missing_parents(mount.path, launch):
-            # bubblewrap makes parents 0700, which only root could pass through.
-            yield from ("--perms", "0755", "--dir", str(parent))
+            if parent not in made:
+                # bubblewrap makes parents 0700, which only root could pass through.
+                yield from ("--perms", "0755", "--dir", str(parent))
+                made.add(parent)
         yield from ("--bind" if mount.writable else "--ro-bind", str(mount.path), str(mount.path))
 
 
