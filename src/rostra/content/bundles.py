@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -241,25 +241,22 @@ async def reconcile(session: AsyncSession, places: Places) -> list[str]:
     For start-up, before anything is served: an upload on its way would look like a file without a row. A folder of an
     item that the database never heard of is left alone and named: no crash makes one, a wrong database does.
     """
-    items = {guid: number for number, guid in (await session.execute(sa.select(Item.id, Item.guid)))}
-    rows: dict[int, set[int]] = {number: set() for number in items.values()}
-    wanted = sa.select(Bundle.id, Bundle.item_id, Bundle.state)
-    bundles = {number: (item_id, state) for number, item_id, state in (await session.execute(wanted))}
-    for number, (item_id, _) in bundles.items():
-        rows[item_id].add(number)
-    known = {guid: frozenset(rows[number]) for guid, number in items.items()}
+    wanted = sa.select(Item.guid, Item.deleted_at, Bundle.id, Bundle.state).outerjoin(Bundle, Bundle.item_id == Item.id)
+    known: dict[str, set[int]] = {}
+    present: list[tuple[str, int]] = []
+    for guid, deleted_at, number, state in await session.execute(wanted):
+        known.setdefault(guid, set()).update(() if number is None else (number,))
+        if number is not None and deleted_at is None and state != "failed":
+            present.append((guid, number))
     said = await disk.in_thread(lambda _: _remove_leftovers(places, known))
-    guids = {number: guid for guid, number in items.items()}
-    for number, (item_id, state) in bundles.items():
-        if state != "failed" and not places.archive(guids[item_id], number).is_file():
+    for guid, number in present:
+        if not places.archive(guid, number).is_file():
             await session.execute(sa.update(Bundle).where(Bundle.id == number).values(state="failed"))
-            said.append(
-                f"The archive of bundle {number} of content {guids[item_id]} is gone; publish that content again."
-            )
+            said.append(f"The archive of bundle {number} of content {guid} is gone; publish that content again.")
     return said
 
 
-def _remove_leftovers(places: Places, known: Mapping[str, frozenset[int]]) -> list[str]:
+def _remove_leftovers(places: Places, known: Mapping[str, Set[int]]) -> list[str]:
     said = []
     for top in (places.data_dir / "bundles", places.data_dir / "apps"):
         for entry in sorted(top.iterdir()) if top.is_dir() else ():
@@ -273,7 +270,7 @@ def _remove_leftovers(places: Places, known: Mapping[str, frozenset[int]]) -> li
     return said
 
 
-def _remove_strays(folder: Path, numbers: frozenset[int]) -> list[str]:
+def _remove_strays(folder: Path, numbers: Set[int]) -> list[str]:
     said = []
     for entry in sorted(folder.iterdir()):
         found = _ARCHIVE.fullmatch(entry.name) or _NUMBER.fullmatch(entry.name)
