@@ -198,6 +198,8 @@ class LauncherContract:
         await asyncio.sleep(0)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
+        if not starting.cancelled():  # it was quicker
+            await launcher.stop(launch.key, grace_seconds=0)
         async with asyncio.timeout(10):
             while launch.run_dir.exists() or await launcher.running():
                 await asyncio.sleep(0.01)

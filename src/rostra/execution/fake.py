@@ -7,8 +7,10 @@ runs and never listens, ``stubborn`` ignores the wish to end; anything else list
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rostra.clock import Clock, SystemClock
@@ -18,6 +20,44 @@ from rostra.execution.logs import LogFile
 from rostra.ids import ProcessKey
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+
+
+class _Server:
+    """Answers each connection once, with the same body, without any task of its own."""
+
+    def __init__(self, path: Path, body: bytes) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._answer = ANSWER % (len(body), body)
+        self._open: set[socket.socket] = set()
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._listening.bind(str(path))
+        self._listening.listen(128)
+        self._watch(self._listening, self._accept)
+
+    def close(self) -> None:
+        for one in tuple(self._open):
+            self._forget(one)
+
+    def _watch(self, one: socket.socket, ready: Callable[[socket.socket], None]) -> None:
+        self._open.add(one)
+        self._loop.add_reader(one, ready, one)
+
+    def _forget(self, one: socket.socket) -> None:
+        self._open.discard(one)
+        if not self._loop.is_closed():
+            self._loop.remove_reader(one)
+        one.close()
+
+    def _accept(self, listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        connection.setblocking(False)
+        self._watch(connection, self._reply)
+
+    def _reply(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if connection.recv(65536):
+                connection.send(self._answer)
+        self._forget(connection)
 
 
 class FakeLauncher:
@@ -33,7 +73,7 @@ class FakeLauncher:
         self.unprotected = tuple(unprotected)
         self._clock = clock or SystemClock()
         self._running: dict[ProcessKey, tuple[Launch, Running]] = {}
-        self._servers: dict[ProcessKey, asyncio.Server] = {}
+        self._servers: dict[ProcessKey, _Server] = {}
         self._feed = Feed()
 
     async def probe(self) -> tuple[str, ...]:
@@ -51,11 +91,7 @@ class FakeLauncher:
         if what.argv[0] == "exit":
             asyncio.get_running_loop().call_soon(self.crash, what.key, int(what.argv[1]))
         elif what.argv[0] != "silent":
-            try:
-                await self.listen(what.key)
-            except asyncio.CancelledError:
-                self.crash(what.key, -9)
-                raise
+            self.listen(what.key)
         return running
 
     async def stop(self, key: ProcessKey, *, grace_seconds: float = 5.0) -> None:
@@ -70,18 +106,9 @@ class FakeLauncher:
     def exits(self) -> Subscription:
         return self._feed.subscribe()
 
-    async def listen(self, key: ProcessKey) -> None:
+    def listen(self, key: ProcessKey) -> None:
         """Make a process ready: its socket accepts connections from here on."""
-        launch, _ = self._running[key]
-
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if await reader.read(65536):
-                writer.write(ANSWER % (len(key), key.encode()))
-            writer.close()
-
-        # In two steps, so that a cancelled start finds the server it has to close.
-        server = self._servers[key] = await asyncio.start_unix_server(answer, launch.socket, start_serving=False)
-        await server.start_serving()
+        self._servers[key] = _Server(self._running[key][1].socket, key.encode())
 
     def deafen(self, key: ProcessKey) -> None:
         """Make its socket refuse connections while the process runs on."""
