@@ -64,7 +64,7 @@ async def test_a_problem_is_told_to_the_client(tasks: Tasks) -> None:
 
     async with working(tasks, handler):
         seen = await ended(tasks, await start(tasks))
-    assert (seen.lines, seen.exit_code, seen.error) == (("before",), 1, "no good Do better.")
+    assert (seen.lines, seen.exit_code, seen.error) == (("before",), 1, "no good. Do better.")
 
 
 async def test_a_bug_is_told_to_nobody(tasks: Tasks, capsys: pytest.CaptureFixture[str]) -> None:

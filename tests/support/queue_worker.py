@@ -1,8 +1,8 @@
 """A real worker process for crash tests: does tasks of kind ``mark``, and can die at a chosen point.
 
 ``python queue_worker.py FOLDER [POINT]`` with the database in FOLDER. For each attempt at a task it appends to
-``FOLDER/diary`` and holds a lock on ``FOLDER/{subject}`` so that two at the same time are noticed. POINT is where it kills
-itself: claimed, begun, said, done, finishing, finished; or empty. Ends by itself when nothing is left to do.
+``FOLDER/diary`` and holds a lock on ``FOLDER/{subject}`` so that two at the same time are noticed. POINT is where it
+kills itself: claimed, begun, said, done, finishing, finished; or empty. Ends by itself when nothing is left to do.
 """
 
 from __future__ import annotations

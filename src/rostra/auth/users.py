@@ -168,15 +168,26 @@ class Page:
 
 
 async def find(
-    session: AsyncSession, *, prefix: str = "", roles: Sequence[Role] = (), page: int = 1, size: int = 500
+    session: AsyncSession,
+    *,
+    prefix: str = "",
+    roles: Sequence[Role] = (),
+    locked: bool | None = None,
+    page: int = 1,
+    size: int = 500,
 ) -> Page:
-    """Return page ``page`` (from 1) of the accounts whose username or a name begins with ``prefix``, case ignored."""
+    """Return page ``page`` (from 1) of the accounts whose username or a name begins with ``prefix``, case ignored.
+
+    ``locked`` None: both those that are and those that are not.
+    """
     wanted = sa.select(User)
     if prefix:
         names = (User.username, User.first_name, User.last_name)
         wanted = wanted.where(sa.or_(*(name.istartswith(prefix, autoescape=True) for name in names)))
     if roles:
         wanted = wanted.where(User.role.in_([role.value for role in roles]))
+    if locked is not None:
+        wanted = wanted.where(User.locked.is_(locked))
     total = (await session.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))).scalar_one()
     rows = await session.execute(wanted.order_by(User.id).limit(size).offset((page - 1) * size))
     return Page(users=rows.scalars().all(), total=total)

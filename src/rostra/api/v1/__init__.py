@@ -1,1 +1,1 @@
-"""api/v1"""
+"""The versioned routes, one module for each resource."""

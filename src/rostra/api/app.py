@@ -1,0 +1,50 @@
+"""Builds the application that is mounted at ``/__api__``."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from rostra.api import legacy, problems
+from rostra.api.bodies import Drained
+from rostra.api.services import Services
+from rostra.api.v1 import (
+    bundles,
+    caches,
+    content,
+    deploys,
+    jobs,
+    packages,
+    permissions,
+    server,
+    users,
+    vanities,
+    variables,
+)
+
+ROUTERS = (
+    *(server.router, users.router, content.router, bundles.router, deploys.router, variables.router),
+    *(permissions.router, vanities.router, jobs.router, packages.router, caches.router, legacy.router),
+)
+
+
+def application() -> FastAPI:
+    """Return the routes without anything behind them, for the reference page."""
+    app = FastAPI(
+        title="Rostra",
+        redirect_slashes=False,  # clients follow every redirect with GET, and a POST would become a list
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.handle_in(app)
+    return app
+
+
+def build(services: Services) -> ASGIApp:
+    """Return the API. Mount it at ``/__api__``; a path prefix in front of that is found in the request's root path."""
+    app = application()
+    app.state.services = services
+    return Drained(app)

@@ -1,0 +1,124 @@
+"""What endpoints declare in their signatures: the transaction, who is asking, and what that person must be."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Depends
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+
+from rostra.api import bodies
+from rostra.api.services import Services
+from rostra.auth import credentials
+from rostra.auth.principals import Principal, Role
+from rostra.auth.sessions import XSRF_COOKIE, XSRF_HEADER
+from rostra.db.engine import transaction
+from rostra.errors import Forbidden, NotSignedIn
+
+_AFTER = "after_commit"
+
+
+class SignInNeeded(NotSignedIn):
+    code = "sign-in-needed"
+
+    def __init__(self) -> None:
+        super().__init__("you need to say who you are", hint="Send an API key: Authorization: Key ...")
+
+
+class RoleTooLow(Forbidden):
+    """``needed`` is the weakest role that may do this."""
+
+    code = "role-too-low"
+
+    def __init__(self, needed: Role) -> None:
+        self.needed = needed
+        super().__init__(
+            f"you need to be {'an' if needed is Role.administrator else 'a'} {needed.value} to do this",
+            hint="Ask an administrator, or use a key that is not limited to a lower role.",
+        )
+
+
+def _services(request: Request) -> Services:
+    services = request.app.state.services
+    assert isinstance(services, Services)
+    return services
+
+
+Live = Annotated[Services, Depends(_services)]
+
+
+async def _who(request: Request, live: Live) -> Principal | None:
+    shown = credentials.read(request.headers, request.cookies)
+    if shown == credentials.NOTHING:
+        return None
+    header, cookie = request.headers.get(XSRF_HEADER), request.cookies.get(XSRF_COOKIE)
+    credentials.check_xsrf(request.method, shown, header, cookie)
+    now = live.clock.now()
+    async with transaction(live.reading) as session:
+        found = await credentials.who(session, shown, live.settings().authentication, now)
+    if found is not None and credentials.is_due(found, now):
+        async with transaction(live.sessions) as session:
+            await credentials.seen(session, found, now)
+    return found
+
+
+async def _known(found: Annotated[Principal | None, Depends(_who)]) -> Principal:
+    if found is None:
+        raise SignInNeeded
+    return found
+
+
+Known = Annotated[Principal, Depends(_known)]
+
+
+def _at_least(role: Role) -> Callable[[Principal], Awaitable[Principal]]:
+    async def check(found: Known) -> Principal:
+        if not found.role.at_least(role):
+            raise RoleTooLow(role)
+        return found
+
+    return check
+
+
+Publisher = Annotated[Principal, Depends(_at_least(Role.publisher))]
+Administrator = Annotated[Principal, Depends(_at_least(Role.administrator))]
+
+
+def parsed(model: Any) -> Any:
+    """Return a dependency that gives the body as ``model``, to somebody who is signed in.
+
+    An empty body is an empty object, as old clients send it. Unknown keys are the model's business; the request's
+    ``Content-Type`` is nobody's.
+    """
+    adapter: TypeAdapter[Any] = TypeAdapter(model)
+
+    async def parse(request: Request, who: Known) -> Any:  # noqa: ARG001  (who asks is settled first)
+        return bodies.understood(adapter, await bodies.whole(request))
+
+    return Depends(parse)
+
+
+async def _reading(live: Live) -> AsyncIterator[AsyncSession]:
+    async with transaction(live.reading) as session:
+        yield session
+
+
+async def _writing(request: Request, live: Live) -> AsyncIterator[AsyncSession]:
+    await bodies.whole(request)  # a slow client must not hold the only writer's place while it sends
+    async with transaction(live.sessions) as session:
+        yield session
+    for told in session.info.pop(_AFTER, ()):
+        await told()
+
+
+# "function": the transaction ends, and can fail, before the answer is sent.
+Reading = Annotated[AsyncSession, Depends(_reading, scope="function")]
+Writing = Annotated[AsyncSession, Depends(_writing, scope="function")]
+
+
+def after_commit(session: AsyncSession, told: Callable[[], Awaitable[None]]) -> None:
+    """Call ``told`` once the request's transaction is committed, before the answer is sent."""
+    session.info.setdefault(_AFTER, []).append(told)

@@ -1,0 +1,146 @@
+"""The unversioned routes older publishing clients use. Items are known by number or guid; numbers are integers here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from rostra.api import edge
+from rostra.api.addresses import Addresses, Links
+from rostra.api.edge import Known, Live, Publisher, Reading, Writing
+from rostra.api.services import Services
+from rostra.api.subjects import Edited, Viewed
+from rostra.api.v1 import bundles, deploys
+from rostra.auth.principals import Principal
+from rostra.content import items, limits
+from rostra.content.tables import Item
+from rostra.kinds.registry import by_name
+
+router = APIRouter()
+
+LARGEST_PAGE = 500
+
+
+class ItemBody(BaseModel):
+    """Older clients send more; only these two are used."""
+
+    name: str | None = None
+    title: str | None = None
+
+
+class DeployBody(BaseModel):
+    bundle: int | str | None = None
+
+
+NewItem = Annotated[ItemBody, edge.parsed(ItemBody)]
+
+
+def shape(item: Item, links: Addresses) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "guid": item.guid,
+        "name": item.name,
+        "title": item.title,
+        "url": links.content(item.guid),
+        "description": item.description,
+        "access_type": item.access_type,
+        "app_mode": by_name(item.kind).number,
+        "bundle_id": item.live_bundle_id,
+        "needs_config": item.live_bundle_id is None,
+        "content_category": item.content_category,
+    }
+
+
+@router.get("/applications")
+async def list_applications(
+    *, who: Known, session: Reading, links: Links, search: str = "", count: int = 100, start: int = 0, cont: str = ""
+) -> dict[str, Any]:
+    """The caller's items whose name or title contains ``search``; ``continuation`` is passed back as ``cont``."""
+    first = int(cont) if cont.isascii() and cont.isdecimal() and len(cont) < 10 else max(start, 0)
+    size, sought = min(max(count, 1), LARGEST_PAGE), search.lower()
+    found = [item for item in await items.listing(session, who) if _named(item, sought)]
+    page = found[first : first + size]
+    following = first + len(page)
+    return {
+        "total": len(found),
+        "count": len(page),
+        "continuation": str(following) if following < len(found) else None,
+        "applications": [shape(item, links) for item in page],
+    }
+
+
+def _named(item: Item, sought: str) -> bool:
+    return sought in item.name.lower() or sought in (item.title or "").lower()
+
+
+@router.post("/applications")
+async def create_application(
+    who: Publisher, wanted: NewItem, live: Live, session: Writing, links: Links
+) -> dict[str, Any]:
+    """Make an item."""
+    given = {name: value for name, value in wanted.model_dump().items() if value is not None}
+    ceilings = limits.ceilings(live.settings().scheduler)
+    item = await items.create(session, who.user_id, given, now=live.clock.now(), ceilings=ceilings)
+    return shape(item, links)
+
+
+@router.get("/applications/{guid}")
+async def get_application(subject: Viewed, links: Links) -> dict[str, Any]:
+    """One item."""
+    return shape(subject.item, links)
+
+
+@router.post("/applications/{guid}")
+async def change_application(wanted: NewItem, subject: Edited, live: Live, links: Links) -> dict[str, Any]:
+    """Change the title."""
+    given = {} if wanted.title is None else {"title": wanted.title}
+    ceilings = limits.ceilings(live.settings().scheduler)
+    await items.change(subject.session, subject.item, given, now=live.clock.now(), ceilings=ceilings)
+    return shape(subject.item, links)
+
+
+@router.post("/applications/{guid}/upload")
+async def upload(guid: str, request: Request, who: Known, live: Live) -> dict[str, Any]:
+    """Take a bundle; its number is an integer here."""
+    made = await bundles.receive(live, who, guid, request)
+    return {**made, "id": int(made["id"])}
+
+
+@router.post("/applications/{guid}/deploy")
+async def deploy(
+    guid: str, who: Known, wanted: Annotated[DeployBody, edge.parsed(DeployBody)], live: Live
+) -> dict[str, Any]:
+    """Deploy a bundle; the answer is the task as older clients follow it."""
+    order = deploys.DeployBody(bundle_id=wanted.bundle)
+    task = await deploys.start(live, who, guid, order, build_only=False)
+    return await _task(live, who, task, 0)
+
+
+@router.get("/applications/{guid}/config")
+async def config(subject: Viewed, links: Links) -> dict[str, Any]:
+    """Where the item's settings and logs are in the dashboard."""
+    page = links.dashboard(subject.guid)
+    return {"config_url": f"{page}/access", "logs_url": f"{page}/logs"}
+
+
+@router.get("/tasks/{task_id}")
+async def get_task(task_id: str, who: Known, live: Live, first_status: int = 0) -> dict[str, Any]:
+    """A task as clients up to 1.24 follow it: asked for again and again, never waiting."""
+    return await _task(live, who, task_id, first_status)
+
+
+async def _task(live: Services, who: Principal, task_id: str, first: int) -> dict[str, Any]:
+    seen = await deploys.followed(live, who, task_id, first, 0)
+    return {
+        "id": seen.id,
+        "user_id": seen.user_id or 0,
+        "status": list(seen.lines),
+        "result": seen.result,
+        "finished": seen.finished,
+        "code": seen.exit_code,
+        "error": seen.error,
+        "last_status": seen.last,
+    }

@@ -1,0 +1,72 @@
+"""What the endpoints need of the rest of the server. The composition root makes one for ``api.app.build``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rostra.auth.passwords import Passwords
+from rostra.clock import Clock
+from rostra.config.sections import Settings
+from rostra.content.places import Places
+from rostra.content.variables import Box
+from rostra.db.engine import Sessions
+from rostra.environments.record import Ready
+from rostra.environments.spec import Environment
+from rostra.ids import TaskId
+from rostra.jobs.tasks import Tasks
+from rostra.runtimes.model import Runtime
+
+
+class Environments(Protocol):
+    """What is asked of `environments.store.Store`. Both look at the disk."""
+
+    def get(self, key: str) -> Environment | None: ...
+
+    def list_ready(self) -> list[Ready]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploy:
+    """What a client asked for. ``bundle_id`` belongs to the item; ``user_id`` is who asked."""
+
+    guid: str
+    bundle_id: int
+    activate: bool = True
+    build_only: bool = False
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Lives as long as the control process.
+
+    ``sessions`` make writing transactions, ``reading`` ones that wait for nobody. ``settings`` and ``runtimes`` are
+    asked for each time, because a reload changes them. ``bootstrap_secret`` is None when that is switched off.
+    ``enqueue_deploy`` adds the task within the given transaction. ``enqueue_cache_removal`` (language, version, who
+    asked) likewise; the task ends the environments of that runtime, which are made again when they are needed.
+    ``on_item_changed`` is called with the guid after the commit of anything that may change who sees it or how it runs:
+    access, permissions, vanity path, process settings, variables, locking, owner, deletion. ``on_credential_changed``
+    is called after a key was revoked. ``stop_job`` ends the process with that key and returns once nothing of it is
+    left.
+    """
+
+    sessions: Sessions
+    reading: Sessions
+    settings: Callable[[], Settings]
+    runtimes: Callable[[], Sequence[Runtime]]
+    places: Places
+    box: Box
+    clock: Clock
+    tasks: Tasks
+    passwords: Passwords
+    environments: Environments
+    bootstrap_secret: bytes | None
+    enqueue_deploy: Callable[[AsyncSession, Deploy], Awaitable[TaskId]]
+    enqueue_cache_removal: Callable[[AsyncSession, str, str, int], Awaitable[TaskId]]
+    on_item_changed: Callable[[str], Awaitable[None]]
+    on_credential_changed: Callable[[], None]
+    stop_job: Callable[[str], Awaitable[None]]

@@ -1,0 +1,203 @@
+"""How items, bundles and jobs look on the wire: exactly these keys, in this order, the same wherever they appear."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rostra.api.addresses import Addresses
+from rostra.auth.principals import Principal
+from rostra.auth.tables import User
+from rostra.clock import wire_time
+from rostra.content.access import Access, Facts, Grant, app_role
+from rostra.content.tables import Bundle, Item, Job, Permission
+
+LOCAL = "Local"  # where things run, in the wire's words
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What an item's shape needs beside its row."""
+
+    live: Bundle | None
+    owner: User
+    grant: Grant | None
+
+
+async def contents(
+    session: AsyncSession, who: Principal, items: Sequence[Item], links: Addresses, include: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the items' shapes, in their order, with three look-ups however many there are."""
+    around = await _around(session, who, items)
+    return [content(item, around[item.id], who, links, include) for item in items]
+
+
+async def one_content(
+    session: AsyncSession, who: Principal, item: Item, links: Addresses, include: Collection[str] = ()
+) -> dict[str, Any]:
+    return (await contents(session, who, [item], links, include))[0]
+
+
+async def _around(session: AsyncSession, who: Principal, items: Sequence[Item]) -> dict[int, Around]:
+    live_ids = {item.live_bundle_id for item in items if item.live_bundle_id is not None}
+    bundles = {row.id: row for row in await _rows(session, Bundle, live_ids)}
+    owners = {row.id: row for row in await _rows(session, User, {item.owner_id for item in items})}
+    mine = sa.select(Permission.item_id, Permission.role).where(Permission.user_id == who.user_id)
+    grants = {item_id: Grant(role) for item_id, role in (await session.execute(mine))}
+    return {
+        item.id: Around(bundles.get(item.live_bundle_id or 0), owners[item.owner_id], grants.get(item.id))
+        for item in items
+    }
+
+
+async def _rows(session: AsyncSession, table: Any, ids: Collection[int]) -> Sequence[Any]:
+    found: list[Any] = []
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), 500):  # databases limit how many values one statement may have
+        chunk = sa.select(table).where(table.id.in_(wanted[start : start + 500]))
+        found += (await session.execute(chunk)).scalars()
+    return found
+
+
+def content(
+    item: Item, around: Around, who: Principal, links: Addresses, include: Collection[str] = ()
+) -> dict[str, Any]:
+    facts = Facts(Access(item.access_type), item.owner_id, around.grant)
+    return {
+        "guid": item.guid,
+        "id": str(item.id),
+        "name": item.name,
+        "title": item.title,
+        "description": item.description,
+        "access_type": item.access_type,
+        "locked": item.locked,
+        "locked_message": item.locked_message,
+        "extension": bool(item.settings.get("extension")),
+        **_limits(item),
+        "created_time": wire_time(item.created_at),
+        "last_deployed_time": wire_time(item.deployed_at or item.created_at),
+        "bundle_id": None if item.live_bundle_id is None else str(item.live_bundle_id),
+        "app_mode": item.kind,
+        "content_category": item.content_category,
+        "parameterized": False,
+        "environment_guid": None,
+        **_runtime(around.live),
+        "default_r_environment_management": item.settings.get("default_r_environment_management"),
+        "default_py_environment_management": item.manage_python,
+        "run_as": item.run_as,
+        "run_as_current_user": bool(item.settings.get("run_as_current_user")),
+        "owner_guid": around.owner.guid,
+        "content_url": links.content(item.guid),
+        "dashboard_url": links.dashboard(item.guid),
+        "app_role": app_role(who, facts).value,
+        **_included(item, around.owner, include),
+    }
+
+
+def _limits(item: Item) -> dict[str, Any]:
+    own = (
+        *("connection_timeout", "read_timeout", "init_timeout", "idle_timeout"),
+        *("max_processes", "min_processes", "max_conns_per_process", "load_factor"),
+        *("memory_request", "memory_limit", "cpu_request", "cpu_limit"),
+    )
+    kept = (
+        *("amd_gpu_limit", "nvidia_gpu_limit"),
+        *("service_account_name", "default_image_name", "default_environment_guid"),
+    )
+    return {name: getattr(item, name) for name in own} | {name: item.settings.get(name) for name in kept}
+
+
+def _runtime(bundle: Bundle | None) -> dict[str, Any]:
+    place = None if bundle is None else LOCAL
+    return {
+        "cluster_name": place,
+        "image_name": place,
+        "r_version": None,
+        "py_version": bundle.runtime_version if bundle else None,
+        "quarto_version": None,
+        "node_version": None,
+        "r_environment_management": None,
+        "py_environment_management": bundle.managed if bundle else None,
+    }
+
+
+def _included(item: Item, owner: User, include: Collection[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "owner" in include:
+        names = ("guid", "username", "first_name", "last_name")
+        found["owner"] = {name: getattr(owner, name) for name in names}
+    if "vanity_url" in include and item.vanity_path:
+        found["vanity_url"] = item.vanity_path
+    return found
+
+
+def bundle(row: Bundle, item: Item, creators: Mapping[int, User]) -> dict[str, Any]:
+    creator = creators.get(row.created_by_id or 0)
+    runtime = _runtime(row)
+    return {
+        "id": str(row.id),
+        "content_guid": item.guid,
+        "created_time": wire_time(row.created_at),
+        "created_by": creator.guid if creator else None,
+        "created_by_name": creator.username if creator else None,
+        "cluster_name": LOCAL,
+        "image_name": LOCAL,
+        "environment_guid": None,
+        "r_version": None,
+        "r_environment_management": None,
+        "py_version": runtime["py_version"],
+        "py_environment_management": runtime["py_environment_management"],
+        "quarto_version": None,
+        "node_version": None,
+        "active": row.id == item.live_bundle_id,
+        "size": row.size,
+        "metadata": _source(row),
+    }
+
+
+def _source(row: Bundle) -> dict[str, Any]:
+    usual = dict.fromkeys(("source", "source_repo", "source_branch", "source_commit"))
+    return {**usual, **row.metadata_, "archive_md5": row.md5, "archive_sha1": row.sha1}
+
+
+async def bundles(session: AsyncSession, rows: Sequence[Bundle], item: Item) -> list[dict[str, Any]]:
+    """Return the shapes of an item's bundles, in their order."""
+    ids = {row.created_by_id for row in rows if row.created_by_id is not None}
+    creators = {user.id: user for user in await _rows(session, User, ids)}
+    return [bundle(row, item, creators) for row in rows]
+
+
+def job(row: Job, item: Item, hostname: str) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "ppid": None,
+        "pid": None if row.pid is None else str(row.pid),
+        "key": row.key,
+        "remote_id": None,
+        "app_id": str(item.id),
+        "content_id": str(item.id),
+        "content_guid": item.guid,
+        "variant_id": "0",
+        "bundle_id": None if row.bundle_id is None else str(row.bundle_id),
+        "start_time": _time(row.started_at or row.queued_at),
+        "end_time": _time(row.ended_at),
+        "last_heartbeat_time": _time(row.ended_at or row.started_at or row.queued_at),
+        "queued_time": wire_time(row.queued_at),
+        "queue_name": "default",
+        "tag": row.tag,
+        "exit_code": row.exit_code,
+        "status": 0 if row.ended_at is None else 2,
+        "hostname": hostname,
+        "cluster": LOCAL,
+        "image": LOCAL,
+        "run_as": item.run_as or "",
+    }
+
+
+def _time(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else wire_time(moment)

@@ -1,0 +1,100 @@
+"""Runtime caches: the environments of one interpreter version, which can be ended to be built anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
+
+import anyio
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from rostra.api import edge
+from rostra.api.edge import Administrator, Live
+from rostra.api.services import Services
+from rostra.api.shapes import LOCAL
+from rostra.db.engine import transaction
+from rostra.environments.record import Ready
+from rostra.errors import NotFound
+from rostra.ids import TaskId
+from rostra.jobs.output import TaskLog
+from rostra.jobs.queue import Work
+from rostra.jobs.worker import Handler
+
+router = APIRouter()
+
+LANGUAGE = "Python"
+
+
+class NoSuchCache(NotFound):
+    code = "no-such-cache"
+
+    def __init__(self, language: str, version: str, image: str) -> None:
+        super().__init__(
+            f"there is no runtime cache for {language[:40]} {version[:40]} in {image[:80]}",
+            hint="List the caches: rsconnect system caches list.",
+        )
+
+
+class CacheBody(BaseModel):
+    language: str = ""
+    version: str = ""
+    image_name: str = LOCAL
+    dry_run: bool = False
+
+
+async def _versions(live: Services) -> list[str]:
+    ready = await anyio.to_thread.run_sync(live.environments.list_ready)
+    versions = {one.environment.runtime.version for one in ready}
+    return [str(version) for version in sorted(versions)]
+
+
+@router.get("/v1/system/caches/runtime")
+async def list_caches(who: Administrator, live: Live) -> dict[str, Any]:  # noqa: ARG001
+    """One row for each Python version that has environments."""
+    rows = [{"language": LANGUAGE, "version": version, "image_name": LOCAL} for version in await _versions(live)]
+    return {"caches": rows}
+
+
+@router.delete("/v1/system/caches/runtime")
+async def delete_cache(
+    who: Administrator, wanted: Annotated[CacheBody, edge.parsed(CacheBody)], live: Live
+) -> dict[str, Any]:
+    """Remove the environments of one Python version; they are built again when they are needed."""
+    there = wanted.language.lower() == LANGUAGE.lower() and wanted.image_name.lower() == LOCAL.lower()
+    if not there or wanted.version not in await _versions(live):
+        raise NoSuchCache(wanted.language, wanted.version, wanted.image_name)
+    task: TaskId | None = None
+    if not wanted.dry_run:
+        async with transaction(live.sessions) as session:
+            task = await live.enqueue_cache_removal(session, LANGUAGE, wanted.version, who.user_id)
+    return {
+        "language": LANGUAGE,
+        "version": wanted.version,
+        "image_name": LOCAL,
+        "dry_run": wanted.dry_run,
+        "task_id": task,
+    }
+
+
+class Removable(Protocol):
+    """What the task needs of `environments.store.Store`."""
+
+    def list_ready(self) -> list[Ready]: ...
+
+    async def remove(self, key: str) -> bool: ...
+
+
+def removal(environments: Removable) -> Handler:
+    """Return the handler of the task; its payload is ``{"version": "3.11.7"}``."""
+
+    async def remove(work: Work, log: TaskLog) -> Mapping[str, Any] | None:
+        version = str(work.payload["version"])
+        for ready in await anyio.to_thread.run_sync(environments.list_ready):
+            if str(ready.environment.runtime.version) == version:
+                await environments.remove(ready.environment.key)
+                log.say(f"Removed environment {ready.environment.key} of Python {version}")
+        log.say(f"The runtime cache of Python {version} is empty")
+        return None
+
+    return remove

@@ -1,0 +1,102 @@
+"""The processes of an item, those that run and those that ended, and what they said."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import anyio
+import sqlalchemy as sa
+from fastapi import APIRouter
+
+from rostra.api import shapes
+from rostra.api.edge import Known, Live
+from rostra.api.subjects import Inspected, Subject, load_to_edit
+from rostra.clock import wire_time
+from rostra.content import job_records
+from rostra.content.tables import Job
+from rostra.db.engine import transaction
+from rostra.errors import Conflict, NotFound
+from rostra.execution import logs
+
+router = APIRouter()
+
+MOST_LOG_LINES = 5000
+
+
+class NoSuchJob(NotFound):
+    code = "no-such-job"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"this content has no job {key[:40]!r}", hint="List its jobs.")
+
+
+class JobIsOver(Conflict):
+    code = "job-is-over"
+    number = 163
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the job {key} has ended already", hint="Nothing needs to be done.")
+
+
+@router.get("/v1/content/{guid}/jobs")
+@router.get("/applications/{guid}/jobs")
+async def list_jobs(subject: Inspected) -> list[dict[str, Any]]:
+    """The item's jobs, newest first."""
+    hostname = socket.gethostname()
+    rows = await job_records.of_item(subject.session, subject.item)
+    return [shapes.job(row, subject.item, hostname) for row in rows]
+
+
+async def _one(subject: Subject, key: str) -> Job:
+    wanted = sa.select(Job).where(Job.key == key, Job.item_id == subject.item.id)
+    row = (await subject.session.execute(wanted)).scalar_one_or_none()
+    if row is None:
+        raise NoSuchJob(key)
+    return row
+
+
+@router.get("/v1/content/{guid}/jobs/{key}")
+@router.get("/applications/{guid}/job/{key}")
+async def get_job(key: str, subject: Inspected) -> dict[str, Any]:
+    """One job."""
+    return shapes.job(await _one(subject, key), subject.item, socket.gethostname())
+
+
+@router.get("/v1/content/{guid}/jobs/{key}/log")
+async def get_log(key: str, subject: Inspected, live: Live, maxLogLines: int = MOST_LOG_LINES) -> dict[str, Any]:  # noqa: N803
+    """The last lines a job wrote, oldest first, with their time and stream."""
+    row = await _one(subject, key)
+    if row.log is None:
+        return {"entries": []}
+    path, most = live.places.data_dir / row.log, min(max(maxLogLines, 0), MOST_LOG_LINES)
+    lines = await anyio.to_thread.run_sync(logs.read, path, most)
+    return {
+        "entries": [
+            {
+                "source": "stderr" if line.source == "rostra" else line.source,
+                "timestamp": wire_time(line.at),
+                "data": line.text,
+            }
+            for line in lines
+        ]
+    }
+
+
+@router.delete("/v1/content/{guid}/jobs/{key}")
+async def stop_job(guid: str, key: str, who: Known, live: Live) -> dict[str, Any]:
+    """End a running process."""
+    async with transaction(live.reading) as session:
+        subject = await load_to_edit(session, live, who, guid)
+        row = await _one(subject, key)
+    if row.ended_at is not None:
+        raise JobIsOver(key)
+    await live.stop_job(key)
+    return {
+        "guid": None,
+        "app_id": str(subject.item.id),
+        "app_guid": subject.guid,
+        "job_id": str(row.id),
+        "job_key": key,
+        "result": "Order to kill job registered",
+    }

@@ -1,0 +1,91 @@
+"""Who was given what on an item. The owner is never listed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from rostra.api import edge
+from rostra.api.subjects import Edited, Inspected, Subject
+from rostra.content import permissions
+from rostra.content.errors import PermissionNotFound
+from rostra.content.permissions import Granted
+
+router = APIRouter()
+
+
+class PermissionBody(BaseModel):
+    principal_guid: Any = None
+    principal_type: Any = "user"
+    role: Any = None
+
+
+Wanted = Annotated[PermissionBody, edge.parsed(PermissionBody)]
+
+
+def shape(granted: Granted, guid: str) -> dict[str, Any]:
+    return {
+        "id": str(granted.id),
+        "content_guid": guid,
+        "principal_guid": granted.user_guid,
+        "principal_type": "user",
+        "role": granted.role.value,
+    }
+
+
+def _number(permission_id: str) -> int:
+    if not (permission_id.isascii() and permission_id.isdecimal()) or len(permission_id) > 18:
+        raise PermissionNotFound(permission_id)
+    return int(permission_id)
+
+
+@router.get("/v1/content/{guid}/permissions")
+async def list_permissions(subject: Inspected) -> list[dict[str, Any]]:
+    """Everybody who was given something, oldest first."""
+    return [shape(granted, subject.guid) for granted in await permissions.listing(subject.session, subject.item)]
+
+
+@router.post("/v1/content/{guid}/permissions", status_code=201)
+async def add_permission(wanted: Wanted, subject: Edited) -> dict[str, Any]:
+    """Give somebody the role of viewer or owner (collaborator)."""
+    granted, _ = await permissions.give(
+        subject.session, subject.item, wanted.principal_guid, wanted.role, principal_type=wanted.principal_type
+    )
+    subject.changed()
+    return shape(granted, subject.guid)
+
+
+@router.get("/v1/content/{guid}/permissions/{permission_id}")
+async def get_permission(permission_id: str, subject: Inspected) -> dict[str, Any]:
+    """One permission."""
+    return await _one(subject, permission_id)
+
+
+async def _one(subject: Subject, permission_id: str) -> dict[str, Any]:
+    return shape(await permissions.get(subject.session, subject.item, _number(permission_id)), subject.guid)
+
+
+@router.put("/v1/content/{guid}/permissions/{permission_id}")
+async def change_permission(permission_id: str, wanted: Wanted, subject: Edited) -> dict[str, Any]:
+    """Change the role; who it is for stays as it is."""
+    granted = await permissions.change(
+        subject.session,
+        subject.item,
+        _number(permission_id),
+        user_guid=wanted.principal_guid,
+        role=wanted.role,
+        principal_type=wanted.principal_type,
+    )
+    subject.changed()
+    return shape(granted, subject.guid)
+
+
+@router.delete("/v1/content/{guid}/permissions/{permission_id}", status_code=204)
+async def delete_permission(permission_id: str, subject: Edited) -> Response:
+    """Take a permission away."""
+    await permissions.take(subject.session, subject.item, _number(permission_id))
+    subject.changed()
+    return Response(status_code=204)

@@ -1,0 +1,198 @@
+"""What this server is and can do: read often, by many clients at once, mostly before they have signed in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import socket
+import zoneinfo
+from typing import Any
+
+import anyio
+from fastapi import APIRouter
+
+import rostra
+from rostra.api.edge import Known, Live
+from rostra.config.sections import Settings
+from rostra.runtimes.model import Runtime, RuntimeState
+
+router = APIRouter()
+
+# What clients choose their features by: an earlier one would switch off features this server has.
+WIRE_VERSION = "2026.09.0"
+
+
+@router.get("/server_settings")
+async def server_settings(live: Live) -> dict[str, Any]:
+    """What the server is; needs no sign-in, and is answered to a bad key too so that `v1/user` can name the fault."""
+    settings = live.settings()
+    return {
+        "hostname": socket.gethostname(),
+        "version": WIRE_VERSION,
+        "build": "",
+        "about": f"Rostra {rostra.__version__}",
+        "rostra_version": rostra.__version__,
+        "authentication": _authentication(),
+        "license": _license(),
+        "http_warning": False,
+        "dashboard_path": "/" + settings.server.dashboard_path.strip("/"),
+        "system_display_name": settings.server.system_display_name,
+        "logout_url": "__logout__",
+        **_abilities(settings),
+    }
+
+
+def _authentication() -> dict[str, Any]:
+    return {
+        "handles_credentials": True,
+        "handles_login": True,
+        "challenge_response_enabled": False,
+        "external_user_data": False,
+        "external_user_search": False,
+        "external_user_id": False,
+        "groups_enabled": False,
+        "external_group_search": False,
+        "external_group_members": False,
+        "external_group_id": False,
+        "external_group_owner": False,
+        "unique_usernames": True,
+        "name_editable_by": "adminandself",
+        "email_editable_by": "adminandself",
+        "username_editable_by": "admin",
+        "role_editable_by": "admin",
+        "name": "Password",
+        "notice": "",
+        "warning_delay": 0,
+        "API_key_auth": True,
+    }
+
+
+def _license() -> dict[str, Any]:
+    """Some clients refuse APIs and limits when a flag here is absent. There is no licence; everything is allowed."""
+    return {
+        "ts": 0,
+        "status": "activated",
+        "expiration": 0,
+        "days-left": 36500,
+        "has-key": True,
+        "has-trial": False,
+        "tier": "open-source",
+        "edition": "open-source",
+        "cores": 0,
+        "connections": 0,
+        "type": "local",
+        "users": 0,
+        "allow-apis": True,
+        "custom-branding": True,
+        "current-user-execution": False,
+        "anonymous-servers": True,
+        "unrestricted-servers": True,
+        "anonymous-branding": True,
+        "oauth-integrations": False,
+        "enable-launcher": False,
+    }
+
+
+def _abilities(settings: Settings) -> dict[str, Any]:
+    managed = settings.python.environment_management
+    return {
+        "runtimes": ["Python"] if settings.python.enabled else [],
+        "git_enabled": False,
+        "git_available": False,
+        "execution_type": "native",
+        "enable_runtime_cache_management": True,
+        "enable_runtime_constraints": True,
+        "enable_image_management": False,
+        "default_image_selection_enabled": False,
+        "default_environment_management_selection": settings.applications.default_environment_management_selection,
+        "default_r_environment_management": False,
+        "default_py_environment_management": managed,
+        "oauth_integrations_enabled": False,
+        "locked_content_enabled": True,
+        "mail_all": False,
+        "mail_configured": False,
+        "viewers_can_only_see_themselves": False,
+        "self_registration": False,
+        "username_validator": "default",
+        "maximum_app_image_size": 10_000_000,
+    }
+
+
+@router.get("/server_settings/applications")
+async def applications(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG001
+    """Which access types there are and as whom content runs."""
+    run_as = live.settings().applications.run_as
+    return {
+        "access_types": ["all", "logged_in", "acl"],
+        "run_as": run_as,
+        "run_as_group": "",
+        "run_as_current_user": False,
+    }
+
+
+@router.get("/server_settings/scheduler")
+@router.get("/server_settings/scheduler/{app_mode}")
+async def scheduler(live: Live, who: Known, app_mode: str = "") -> dict[str, Any]:  # noqa: ARG001
+    """The defaults and limits of processes, the same for every kind; 0 is: not limited."""
+    ours = live.settings().scheduler
+    unlimited = ("cpu_request", "cpu_limit", "memory_request", "memory_limit", "amd_gpu_limit", "nvidia_gpu_limit")
+    return {
+        "min_processes": ours.min_processes,
+        "max_processes": ours.max_processes,
+        "max_conns_per_process": ours.max_conns_per_process,
+        "load_factor": ours.load_factor,
+        "init_timeout": _seconds(ours.init_timeout),
+        "idle_timeout": _seconds(ours.idle_timeout),
+        "connection_timeout": _seconds(ours.connection_timeout),
+        "read_timeout": _seconds(ours.read_timeout),
+        "min_processes_limit": ours.min_processes_limit,
+        "max_processes_limit": ours.max_processes_limit,
+        **{name: 0 for limit in unlimited for name in (limit, f"max_{limit}")},
+    }
+
+
+def _seconds(value: dt.timedelta) -> int:
+    return int(value.total_seconds())
+
+
+@router.get("/v1/server_settings/python")
+async def python(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG001
+    """The interpreters content can be published to, oldest first."""
+    usable = [runtime for runtime in live.runtimes() if runtime.state is not RuntimeState.retired]
+    return {"installations": [installation(runtime) for runtime in usable], "api_enabled": True}
+
+
+def installation(runtime: Runtime) -> dict[str, Any]:
+    """Return the runtime as clients list it; a deprecated one may still be chosen when nothing else fits."""
+    return {"version": str(runtime.version), "cluster_name": "Local", "image_name": "Local", "publishable": True}
+
+
+@router.get("/v1/server_settings/r")
+@router.get("/v1/server_settings/quarto")
+@router.get("/v1/server_settings/tensorflow")
+async def other_languages(who: Known) -> dict[str, Any]:  # noqa: ARG001
+    """R, Quarto and TensorFlow: none is offered."""
+    return {"installations": []}
+
+
+@router.get("/v1/server_settings/nodejs")
+async def nodejs(who: Known) -> dict[str, Any]:  # noqa: ARG001
+    """Node.js: not offered, said in the shape `preflight` asks for."""
+    status = dict.fromkeys(("enabled", "configured", "licensed", "available", "usable"), False)
+    return {"enabled": False, "status": status, "installations": []}
+
+
+@router.get("/v1/timezones")
+@router.get("/timezones")
+async def timezones(live: Live, who: Known) -> list[dict[str, str]]:  # noqa: ARG001
+    """Every time zone's name and present offset, by name."""
+    return await anyio.to_thread.run_sync(_timezones, live.clock.now().replace(minute=0, second=0, microsecond=0))
+
+
+@functools.lru_cache(maxsize=2)
+def _timezones(now: dt.datetime) -> list[dict[str, str]]:
+    found = []
+    for name in sorted(zoneinfo.available_timezones() - {"localtime"}):
+        offset = now.astimezone(zoneinfo.ZoneInfo(name)).strftime("%z")
+        found.append({"timezone": name, "offset": f"{offset[:3]}:{offset[3:5]}"})
+    return found

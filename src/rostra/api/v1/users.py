@@ -1,0 +1,218 @@
+"""People and their API keys."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import AwareDatetime, BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rostra.api import edge
+from rostra.api.edge import Administrator, Known, Live, Reading, Writing, after_commit
+from rostra.api.paging import Paged
+from rostra.auth import keys, users
+from rostra.auth.bootstrap import bootstrap as first_administrator
+from rostra.auth.principals import Principal, Role, Via, lowered
+from rostra.auth.tables import ApiKey, User
+from rostra.clock import wire_time
+from rostra.errors import Forbidden, Invalid
+
+router = APIRouter()
+
+
+class NotYourKeys(Forbidden):
+    code = "not-your-keys"
+
+    def __init__(self) -> None:
+        super().__init__("these are another person's API keys", hint="Only that person can make them.")
+
+
+class ProcessKeyTooWeak(Forbidden):
+    """A key that ends with its process must not turn itself into one that stays."""
+
+    code = "process-key-too-weak"
+
+    def __init__(self) -> None:
+        super().__init__("a content process's own key cannot make keys", hint="Make the key by hand and store it.")
+
+
+class NoSuchRole(Invalid):
+    code = "no-such-role"
+    number = 112
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"{role[:40]!r} is not a role", hint="Use viewer, publisher or administrator.")
+
+
+class NewUserBody(BaseModel):
+    username: str
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    password: str | None = None
+    user_role: str = Role.viewer.value
+
+
+class NewKeyBody(BaseModel):
+    name: str
+    user_role: str | None = None
+    expires_at: AwareDatetime | None = None
+
+
+async def _hashed(
+    who: Administrator,  # noqa: ARG001  (hashing is work for those who may ask for it)
+    wanted: Annotated[NewUserBody, edge.parsed(NewUserBody)],
+    live: Live,
+) -> str | None:
+    """Hash before the transaction begins: it takes a tenth of a second."""
+    return None if wanted.password is None else await users.hash_password(live.passwords, wanted.password)
+
+
+HashedPassword = Annotated[str | None, Depends(_hashed)]
+
+
+def shape(user: User) -> dict[str, Any]:
+    """Return a person as clients know one; exactly these keys."""
+    return {
+        "email": user.email,
+        "username": user.username,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "user_role": user.role,
+        "created_time": wire_time(user.created_at),
+        "updated_time": wire_time(user.updated_at),
+        "active_time": _time(user.active_at),
+        "confirmed": user.confirmed,
+        "locked": user.locked,
+        "guid": user.guid,
+    }
+
+
+def _time(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else wire_time(moment)
+
+
+def _role(name: str) -> Role:
+    try:
+        return Role(name)
+    except ValueError as why:
+        raise NoSuchRole(name) from why
+
+
+@router.get("/v1/user")
+@router.get("/me")
+async def me(who: Known, session: Reading) -> dict[str, Any]:
+    """The person who asks."""
+    return shape(await users.by_id(session, who.user_id))
+
+
+@router.get("/v1/users")
+async def list_users(
+    *,
+    who: Known,  # noqa: ARG001
+    session: Reading,
+    page: Paged,
+    prefix: str = "",
+    user_role: str = "",
+    account_status: str = "",
+) -> dict[str, Any]:
+    """People whose username or name begins with ``prefix``; several roles or states are separated by ``|``."""
+    roles = [_role(name) for name in user_role.split("|") if name]
+    states = {name for name in account_status.split("|") if name}
+    locked = None if not states or states > {"locked"} else "locked" in states
+    found = await users.find(session, prefix=prefix, roles=roles, locked=locked, page=page.number, size=page.size)
+    return page.of([shape(user) for user in found.users], found.total)
+
+
+@router.post("/v1/users", status_code=201)
+async def create_user(
+    who: Administrator,  # noqa: ARG001
+    wanted: Annotated[NewUserBody, edge.parsed(NewUserBody)],
+    hashed: HashedPassword,
+    live: Live,
+    session: Writing,
+) -> dict[str, Any]:
+    """Make an account; without a password it is signed in to with keys only."""
+    new = users.NewUser(
+        username=wanted.username,
+        role=_role(wanted.user_role),
+        email=wanted.email,
+        first_name=wanted.first_name,
+        last_name=wanted.last_name,
+    )
+    users.check_username(new.username)
+    return shape(await users.add(session, new, hashed, live.clock.now()))
+
+
+@router.get("/v1/users/{guid}")
+async def get_user(guid: str, who: Known, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+    """One person."""
+    return shape(await users.by_guid(session, guid))
+
+
+def key_shape(key: ApiKey, owner: User) -> dict[str, Any]:
+    return {
+        "id": str(key.id),
+        "name": key.name,
+        "user_role": key.role or owner.role,
+        "created_time": wire_time(key.created_at),
+        "active_time": _time(key.active_at),
+        "expires_at": _time(key.expires_at),
+    }
+
+
+def _check_may_manage(who: Principal, guid: str) -> None:
+    if guid != who.guid and not who.is_administrator:
+        raise NotYourKeys
+
+
+@router.get("/v1/users/{guid}/keys")
+async def list_keys(guid: str, who: Known, session: Reading) -> list[dict[str, Any]]:
+    """A person's API keys, without their secrets."""
+    _check_may_manage(who, guid)
+    owner = await users.by_guid(session, guid)
+    return [key_shape(key, owner) for key in await keys.of_user(session, owner.id)]
+
+
+@router.post("/v1/users/{guid}/keys", status_code=201)
+async def create_key(
+    guid: str, who: Known, wanted: Annotated[NewKeyBody, edge.parsed(NewKeyBody)], live: Live, session: Writing
+) -> dict[str, Any]:
+    """Make an API key for oneself; this answer is the only one that has it."""
+    if guid != who.guid:
+        raise NotYourKeys
+    if who.via is Via.process_key:
+        raise ProcessKeyTooWeak
+    asked = None if wanted.user_role is None else _role(wanted.user_role)
+    # A limited key must not make an unlimited one.
+    cap = who.key_cap if asked is None else lowered(asked, who.key_cap)
+    key, secret = await keys.create(
+        session, who.user_id, wanted.name, live.clock.now(), cap=cap, expires_at=wanted.expires_at
+    )
+    shaped = key_shape(key, await users.by_id(session, who.user_id))
+    return {"id": shaped.pop("id"), "name": shaped.pop("name"), "key": secret, **shaped}
+
+
+@router.delete("/v1/users/{guid}/keys/{key_id}", status_code=204)
+async def delete_key(guid: str, key_id: str, who: Known, live: Live, session: Writing) -> Response:
+    """Revoke an API key at once."""
+    _check_may_manage(who, guid)
+    owner = await users.by_guid(session, guid)
+    await session.delete(await keys.one_of_user(session, owner.id, key_id))
+
+    async def told() -> None:
+        live.on_credential_changed()
+
+    after_commit(session, told)
+    return Response(status_code=204)
+
+
+@router.post("/v1/experimental/bootstrap")
+@router.post("/v1/bootstrap")
+async def bootstrap(request: Request, live: Live, session: Writing) -> dict[str, str]:
+    """Make the first administrator and the first key, for whoever knows the server's secret."""
+    authorization = request.headers.get("authorization")
+    return {"api_key": await first_administrator(session, authorization, live.bootstrap_secret, live.clock.now())}
