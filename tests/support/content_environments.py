@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-OVERLAY = ("uvicorn", "websockets", "waitress")
+from rostra.environments import overlay
+
+OVERLAY = (*overlay.SERVERS, *overlay.FASTER)
 
 
 @dataclass(frozen=True)

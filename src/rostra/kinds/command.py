@@ -10,10 +10,6 @@ from rostra.kinds.kind import Start, StartContext
 # Shown to every content process, read-only; it uses nothing else of Rostra.
 RUNNER_DIR = Path(__file__).resolve().parent.parent / "runner"
 
-# What `StartContext.overlay` must hold. The newest release of each that the interpreter can use: uvicorn and websockets
-# still have one for Python 3.8, waitress too.
-OVERLAY_REQUIREMENTS = ("uvicorn", "websockets", "waitress")
-
 
 def runner(kind: str, env: Mapping[str, str] | None = None) -> Callable[[StartContext], Start]:
     """Return the builder for content that the runner serves as ``kind``, with the variables ``env`` added."""

@@ -1,4 +1,4 @@
-"""What the gateway says about the visitor's own request, in ``X-Forwarded-*`` headers. Pure."""
+"""What the gateway says about the visitor's own request, in headers that only it can write. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ class Forwarded(NamedTuple):
 def read(header: Callable[[str], Optional[str]]) -> Forwarded:
     """Return what the headers say; ``header`` looks one up by its lower-case name.
 
-    The last address of ``X-Forwarded-For`` is the one the gateway itself saw: those before it are hearsay.
+    The visitor's address is ``X-Real-IP``; without it the last of ``X-Forwarded-For``, which is what the gateway itself
+    saw. Those before it are hearsay.
     """
     scheme = _last(header("x-forwarded-proto"))
     return Forwarded(
         scheme=scheme if scheme in ("http", "https") else None,
         host=_last(header("x-forwarded-host")),
-        client=_last(header("x-forwarded-for")),
+        client=_last(header("x-real-ip")) or _last(header("x-forwarded-for")),
     )
 
 
