@@ -13,30 +13,43 @@ from pathlib import Path
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 
-from rostra.rendering.processes import adopt_orphans, die_with_parent, end_descendants
+from rostra.execution.sandbox import LOADER_NAMES, LOADER_PREFIXES, SEARCH_PATH
+from rostra.rendering.processes import adopt_orphans, die_with_parent, end_descendants, to_the_end
 from rostra.rendering.tracebacks import plain
 
 _TAIL_BYTES = 16_384
 _CONNECTION_FILE = "kernel.json"
 
 
-def command(python: Path, connection_dir: Path) -> tuple[str, ...]:
-    """Return the kernel's argv; nothing is looked up in any list of installed kernels."""
+def command(python: Path, connection_dir: Path, given: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the kernel's argv; nothing is looked up in any list of installed kernels.
+
+    Variables among ``given`` that the loader obeys are set by it, in front of the interpreter: what wraps the command
+    may still run as root, and they are the author's.
+    """
     file = str(connection_dir / _CONNECTION_FILE)
-    return (str(python), "-m", "ipykernel_launcher", "-f", file, "--HistoryManager.hist_file=:memory:")
+    late = tuple(f"{name}={value}" for name, value in given.items() if _is_loaders(name))
+    start = ("/usr/bin/env", *late) if late else ()
+    return (*start, str(python), "-m", "ipykernel_launcher", "-f", file, "--HistoryManager.hist_file=:memory:")
 
 
 def environment(python: Path, connection_dir: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the kernel's variables: ``given`` over a search path and a private home that goes with the render."""
+    """Return the other variables: ``given`` over a search path and a private home that goes with the render."""
     home = str(connection_dir / "home")
     return {
-        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{python.parent}:{SEARCH_PATH}",
         "LANG": "C.UTF-8",
         "HOME": home,
+        "USER": "rostra",
+        "LOGNAME": "rostra",
         "IPYTHONDIR": f"{home}/.ipython",
         "MPLCONFIGDIR": f"{home}/.matplotlib",
-        **given,
+        **{name: value for name, value in given.items() if not _is_loaders(name)},
     }
+
+
+def _is_loaders(name: str) -> bool:
+    return name.startswith(LOADER_PREFIXES) or name in LOADER_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +116,7 @@ async def kernel(start: KernelStart) -> AsyncIterator[Kernel]:
         yield found
     finally:
         client.stop_channels()
-        await asyncio.shield(asyncio.to_thread(end_descendants, os.getpid()))
+        await to_the_end(end_descendants, os.getpid())
         await process.wait()
         await reading  # ends with the pipe, and nobody holds that any more
 

@@ -20,7 +20,7 @@ from rostra.ids import new_key
 from rostra.rendering.job import KernelPlaces, Rendered, RenderFailed, RenderJob, RenderTimedOut, Say
 from rostra.rendering.kernel import command, environment
 from rostra.rendering.notebook_job import PRIMARY
-from rostra.rendering.processes import end_tree
+from rostra.rendering.processes import end_tree, to_the_end
 from rostra.rendering.tracebacks import plain
 from rostra.units import human_duration
 
@@ -38,7 +38,7 @@ async def render(job: RenderJob, say: Say) -> Rendered:
     begun = asyncio.get_running_loop().time()
     async with _scratch(job) as scratch:
         done = await _in_time(job, scratch, say)
-        await asyncio.to_thread(_publish, scratch / "out", job.output)
+        await to_the_end(_publish, scratch / "out", job.output)
     if done["external"]:
         say(f"The page fetches {' and '.join(done['external'])} from a public site when it is read")
     return Rendered(
@@ -55,10 +55,10 @@ async def _scratch(job: RenderJob) -> AsyncIterator[Path]:
     """A folder beside the output with a writable copy of the code, and the kernel's private folder; both removed."""
     scratch = job.output.parent / f".scratch-{new_key()}"
     try:
-        await asyncio.to_thread(_prepare, job, scratch)
+        await to_the_end(_prepare, job, scratch)
         yield scratch
     finally:
-        await asyncio.shield(asyncio.to_thread(_remove, scratch, job.connection_dir))
+        await to_the_end(_remove, scratch, job.connection_dir)
 
 
 def _prepare(job: RenderJob, scratch: Path) -> None:
@@ -162,7 +162,7 @@ def _message(job: RenderJob, scratch: Path) -> dict[str, Any]:
     notebook = work / job.notebook
     places = KernelPlaces(connection_dir=job.connection_dir, work_dir=work, cwd=notebook.parent)
     return {
-        "argv": list(job.wrap(command(job.python, job.connection_dir), places)),
+        "argv": list(job.wrap(command(job.python, job.connection_dir, job.env), places)),
         "cwd": str(places.cwd),
         "env": environment(job.python, job.connection_dir, job.env),
         "connection_dir": str(job.connection_dir),
@@ -204,7 +204,7 @@ def _ended(end: dict[str, Any] | None, tail: bytes) -> dict[str, Any]:
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Leave nothing of the renderer and its kernel, however far they came."""
     if process.returncode is None:
-        await asyncio.to_thread(end_tree, process.pid)
+        await to_the_end(end_tree, process.pid)
     await process.wait()
     process._transport.close()  # type: ignore[attr-defined]  # its pipes, at once rather than when collected
 

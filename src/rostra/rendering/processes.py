@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import signal
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
 
 import psutil  # type: ignore[import-untyped]
 
+_Args = TypeVarTuple("_Args")
+_T = TypeVar("_T")
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+async def to_the_end(work: Callable[[*_Args], _T], *args: *_Args) -> _T:
+    """Run ``work`` in a thread and wait for it, also when cancelled meanwhile: a thread cannot be stopped half-way."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait((running,))
+        raise
 
 
 def adopt_orphans() -> None:
