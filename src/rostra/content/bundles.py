@@ -248,7 +248,7 @@ async def reconcile(session: AsyncSession, places: Places) -> list[str]:
         known.setdefault(guid, set()).update(() if number is None else (number,))
         if number is not None and deleted_at is None and state != "failed":
             present.append((guid, number))
-    said = await disk.in_thread(lambda _: _remove_leftovers(places, known))
+    said = await disk.in_thread(lambda _: _remove_leftovers(places, known), long=True)
     for guid, number in present:
         if not places.archive(guid, number).is_file():
             await session.execute(sa.update(Bundle).where(Bundle.id == number).values(state="failed"))
@@ -265,7 +265,7 @@ def _remove_leftovers(places: Places, known: Mapping[str, Set[int]]) -> list[str
                 said.append(f"Removed an unfinished upload, {top.name}/{entry.name}.")
             elif entry.name in known:
                 said += _remove_strays(entry, known[entry.name])
-            else:
+            elif not entry.is_dir() or any(entry.iterdir()):
                 said.append(f"{top.name}/{entry.name} belongs to no content of this database; it was left alone.")
     return said
 

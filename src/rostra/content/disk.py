@@ -22,22 +22,23 @@ T = TypeVar("T")
 Tick = Callable[[], None]
 
 SCRATCH = ".scratch-"
-_THREADS = 4  # more would only make a disk seek
-_limiter: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("bundle threads")
+_LONG_ONES = 3  # the event loop's own pool of threads has at least five
+_limiter: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("long work on bundles")
 
 
 class Stopped(Exception):
     """Raised in a thread whose waiting task was cancelled; seen by nobody else."""
 
 
-async def in_thread(work: Callable[[Tick], T]) -> T:
+async def in_thread(work: Callable[[Tick], T], *, long: bool = False) -> T:
     """Run ``work(tick)`` in a thread while the event loop stays free.
 
+    At most a few ``long`` ones run at once, and never so many that a short one (a piece of an upload) has to wait.
     When this task is cancelled the next ``tick()`` raises `Stopped` in the thread, and cancellation goes on only once
     the thread has ended: nothing is left running.
     """
     stop = threading.Event()
-    async with _bundle_threads():
+    async with _long_ones() if long else contextlib.nullcontext():
         running = asyncio.ensure_future(asyncio.to_thread(work, lambda: _raise_when(stop)))
         try:
             return await asyncio.shield(running)
@@ -60,11 +61,11 @@ def _raise_when(stop: threading.Event) -> None:
         raise Stopped
 
 
-def _bundle_threads() -> anyio.CapacityLimiter:
+def _long_ones() -> anyio.CapacityLimiter:
     try:
         return _limiter.get()
     except LookupError:
-        _limiter.set(anyio.CapacityLimiter(_THREADS))
+        _limiter.set(anyio.CapacityLimiter(_LONG_ONES))
         return _limiter.get()
 
 
@@ -124,4 +125,4 @@ async def remove_all(paths: Iterable[Path]) -> None:
             tick()
             remove(path)
 
-    await in_thread(run)
+    await in_thread(run, long=True)

@@ -49,7 +49,7 @@ async def inspect(archive: Path, bounds: Bounds = DEFAULT) -> Contents:
         InvalidManifest: its manifest is missing or bad.
         ChecksumMismatch: a file is not the one its manifest lists.
     """
-    return await in_thread(lambda tick: _inspect(archive, bounds, tick))
+    return await in_thread(lambda tick: _inspect(archive, bounds, tick), long=True)
 
 
 async def unpack(archive: Path, into: Path, bounds: Bounds = DEFAULT) -> None:
@@ -62,7 +62,7 @@ async def unpack(archive: Path, into: Path, bounds: Bounds = DEFAULT) -> None:
         BundleNotWritten: the disk is full, or fails.
         BundleFileMissing: there is no such archive.
     """
-    await in_thread(lambda tick: _unpack(archive, into, bounds, tick))
+    await in_thread(lambda tick: _unpack(archive, into, bounds, tick), long=True)
 
 
 def _inspect(archive: Path, bounds: Bounds, tick: Tick) -> Contents:
