@@ -151,3 +151,8 @@ async def test_nothing_of_the_scratch_is_left(tmp_path: Path) -> None:
     package(tmp_path / "one", {"a.py": "x = 1\n"})
     await provide(tmp_path, tmp_path / "one")
     assert sorted(path.name for path in (tmp_path / "data" / "bytecode").iterdir()) == [TAG]
+
+
+async def test_packages_own_tests_are_left_out(tmp_path: Path) -> None:
+    package(tmp_path / "tests" / "one", {"p/tests/test_a.py": "x = 1\n", "p/testing.py": "y = 2\n"})
+    assert await provide(tmp_path, tmp_path / "tests" / "one") == (0, 1)

@@ -116,3 +116,8 @@ def test_pips_scripts_get_the_final_path(tmp_path: Path) -> None:
     assert (env / "pyvenv.cfg").read_text() == f"command = python -m venv {final}\n"
     assert str(env).encode() in (env / "bin" / "tool").read_bytes()
     assert outside.read_text() == str(env), "a link is not followed"
+
+
+def test_uv_is_told_of_no_index_in_words() -> None:
+    argv = uv.install_argv(UV, PYTHON, parse(PLAIN, bundle_dir=FOLDER), FOLDER, build=False, no_index=True)
+    assert "--no-index" in argv

@@ -11,6 +11,7 @@ import contextlib
 import csv
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from rostra.environments.folders import read_plain, scratch
 from rostra.environments.site import Site, silent
 from rostra.runtimes.model import Runtime
 
+_TESTS = re.compile(r"/tests?/")  # a third of what scientific packages bring, and content does not import it
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -41,13 +43,17 @@ def shelf(store: Path, runtime: Runtime) -> Path:
 
 
 async def provide(site: Site, site_packages: Path) -> tuple[int, int]:
-    """Put bytecode beside every source file below ``site_packages``; return (taken from the store, compiled)."""
+    """Put bytecode beside the source files below ``site_packages``; return (taken from the store, compiled).
+
+    Packages' own tests are left out.
+    """
     folder = shelf(site.tools.bytecode, site.runtime)
     sources = await anyio.to_thread.run_sync(lambda: list(sources_in(site_packages)))
     missing = await anyio.to_thread.run_sync(_link_known, sources, folder, site.runtime.cache_tag)
-    if missing:
-        await _compile(site, missing, folder)
-    return len(sources) - len(missing), len(missing)
+    wanted = [source for source in missing if not _TESTS.search(source.path.removeprefix(str(site_packages)))]
+    if wanted:
+        await _compile(site, wanted, folder)
+    return len(sources) - len(missing), len(wanted)
 
 
 def sources_in(site_packages: Path) -> Iterator[Source]:

@@ -65,7 +65,10 @@ class IndexSettings:
         return tuple(dict.fromkeys([*indexes, *filter(None, map(_local, places))]))
 
     def uv_environment(self) -> dict[str, str]:
-        """Return the same for uv. Several indexes are equals, as for pip: a version may come from any of them."""
+        """Return the same for uv. Several indexes are equals, as for pip: a version may come from any of them.
+
+        ``no_index`` has no variable; the commands say it.
+        """
         found = dict(self.network)
         if self.index_url:
             found["UV_DEFAULT_INDEX"] = self.index_url
@@ -74,8 +77,6 @@ class IndexSettings:
             found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
         if self.find_links:
             found["UV_FIND_LINKS"] = ",".join(self.find_links)
-        if self.no_index:
-            found["UV_NO_INDEX"] = "1"
         if self.cert:
             found["SSL_CERT_FILE"] = self.cert
         if self.trusted_hosts:

@@ -22,12 +22,16 @@ def venv_argv(uv: Path, python: Path, target: Path) -> tuple[str, ...]:
     return (str(uv), "venv", "--relocatable", "--no-project", "--python", str(python), str(target))
 
 
-def install_argv(uv: Path, python: Path, wanted: Requirements, folder: Path, *, build: bool) -> tuple[str, ...]:
+def install_argv(
+    uv: Path, python: Path, wanted: Requirements, folder: Path, *, build: bool, no_index: bool = False
+) -> tuple[str, ...]:
     argv = [str(uv), "pip", "install", "--python", str(python), "-r", str(folder / "requirements.txt")]
     if wanted.constraints:
         argv += ["-c", str(folder / "constraints.txt")]
     if wanted.options.require_hashes:
         argv.append("--require-hashes")
+    if no_index:
+        argv.append("--no-index")
     if not build:
         return (*argv, "--no-build")
     for name in wanted.options.no_binary:
@@ -82,7 +86,7 @@ async def install(site: Site, wanted: Requirements, *, build: bool) -> tuple[int
         if not _CHATTER.match(line):
             site.say(reported(line))
 
-    argv = install_argv(site.tools.uv, site.python, wanted, site.root, build=build)
+    argv = install_argv(site.tools.uv, site.python, wanted, site.root, build=build, no_index=site.index.no_index)
     return await _run(site, argv, hear)
 
 
@@ -91,6 +95,7 @@ async def hashes(site: Site, packages: list[Package]) -> Mapping[str, tuple[str,
     frozen = site.root / "frozen.txt"
     frozen.write_text("".join(f"{p.name}=={p.version}\n" for p in packages), encoding="utf-8")
     argv = hashes_argv(site.tools.uv, site.runtime.executable, frozen, build=site.private)
+    argv += ("--no-index",) if site.index.no_index else ()
     code, lines = await _run(site, argv, silent, network=False)
     return hashes_in("\n".join(lines)) if code == 0 else {}
 
