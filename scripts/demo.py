@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -143,8 +144,7 @@ def publish(sample: Path, folder: Path, url: str, key: str, versions: list[str],
     done = client(folder, "deploy", first, "-n", "rostra", "--title", told["title"], *rest, cwd=work, check=False)
     if done.startswith("failed"):
         return f"FAILED {told['title']}\n{done}"
-    record = json.loads(next((work / "rsconnect-python").glob("*.json")).read_text())
-    guid = record[url]["app_guid"]
+    guid = re.findall(r"#/apps/([0-9a-f-]{36})", done)[-1]
     ask(url, key, f"/__api__/v1/content/{guid}", "PATCH", {"access_type": "all"})
     status = ask(url, None, f"/content/{guid}/", "GET")
     mark = "ok    " if status == 200 else f"ANSWERED {status}"
@@ -173,7 +173,7 @@ def client(folder: Path, *words: str | Path, cwd: Path | None = None, check: boo
 def run(words: list[str | Path], *, environ: dict[str, str] | None = None, cwd: Path | None = None, check: bool = True) -> str:
     done = subprocess.run(words, env=environ, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        return done.stdout
+        return done.stdout + (done.stderr if environ else "")
     if check:
         sys.exit(f"{' '.join(map(str, words))} failed:\n{done.stdout}{done.stderr}")
     return f"failed:\n{done.stdout}{done.stderr}"

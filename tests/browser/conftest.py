@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -52,10 +51,3 @@ def sign_in_link(server: Server) -> str:  # noqa: F811
     words = [BIN / "rostra", "users", "sign-in-link", "--config", server.config]
     return subprocess.run(words, capture_output=True, text=True, check=True, env=server.environ).stdout.strip()
 
-
-@pytest.fixture(autouse=True)
-def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
-    """Keep a screenshot beside the test's other files, for whoever looks into a failure."""
-    yield
-    if "page" in request.fixturenames:
-        request.getfixturevalue("page").screenshot(path=tmp_path / "end.png")

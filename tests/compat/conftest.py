@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,8 +60,8 @@ class Publisher:
 
     def deploy(self, work: Path, command: str, *arguments: str, check: bool = True) -> Published:
         done = self.server.client("deploy", command, "-n", "rostra", *arguments, cwd=work, check=check)
-        records = list(work.glob("rsconnect-python/*.json"))
-        guid = json.loads(records[0].read_text())[self.server.url]["app_guid"] if records else ""
+        found = re.search(r"#/apps/([0-9a-f-]{36})", done.stdout + done.stderr)
+        guid = found[1] if found else ""
         return Published(guid, f"/content/{guid}/", done.stdout + done.stderr)
 
 
