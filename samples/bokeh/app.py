@@ -40,5 +40,7 @@ update("value", None, width.value)
 
 heading = Div(text="<h1>Smoothing</h1><p>Each dot is one day; the line is the average of the days around it.</p>")
 version = Div(text="Bokeh on Python " + ".".join(map(str, sys.version_info[:3])))
-curdoc().add_root(column(heading, width, answer, plot, version, sizing_mode="stretch_width", max_width=820))
+page = column(heading, width, answer, plot, version, sizing_mode="stretch_width", max_width=820)
+page.styles = {"margin": "2rem auto", "padding": "0 1.5rem"}
+curdoc().add_root(page)
 curdoc().title = "Smoothing"

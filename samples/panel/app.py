@@ -3,6 +3,7 @@
 import sys
 
 import panel as pn
+from bokeh.models import NumeralTickFormatter
 from bokeh.plotting import figure
 
 pn.extension()
@@ -30,6 +31,7 @@ def curve(amount, rate, years):
             rest.append(left)
         left = left * (1 + rate / 1200) - payment
     plot = figure(height=320, sizing_mode="stretch_width", x_axis_label="year", toolbar_location=None)
+    plot.yaxis.formatter = NumeralTickFormatter(format="0,0")
     plot.vbar(x=list(range(years)), top=rest, width=0.8, color="#1d6fa5")
     return plot
 
@@ -41,5 +43,6 @@ pn.Column(
     pn.bind(curve, amount, rate, years),
     pn.pane.Markdown("Panel on Python " + ".".join(map(str, sys.version_info[:3]))),
     max_width=860,
+    styles={"margin": "1rem auto", "padding": "0 1.5rem"},
     sizing_mode="stretch_width",
 ).servable(title="Loan")
