@@ -58,6 +58,9 @@ def test_without_root_there_is_nothing_to_become(host: object) -> None:
 
 
 def test_the_real_password_file_by_name_and_number() -> None:
-    own = pwd.getpwuid(os.geteuid())
+    try:
+        own = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        pytest.skip("this account has no entry")
     assert accounts.choose(own.pw_name, root=False) is None
     assert accounts.choose(str(own.pw_uid), root=False) is None

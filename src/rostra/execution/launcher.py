@@ -29,8 +29,9 @@ class Launch:
     ``mounts`` is all that is shown of the host besides the operating system's own read-only folders.
     ``run_dir`` is a private folder for this process (its socket and ready mark live there), writable inside, at most
     80 bytes long because a socket path is limited to 107. The launcher makes it and removes it.
-    ``log`` receives stdout and stderr, at most ``log_bytes`` (the end is kept out, a closing line says how much).
-    ``memory_bytes`` is a hard ceiling; None is unlimited. ``user`` is a (uid, gid) to become when the server is root.
+    ``log`` receives stdout and stderr as `logs.read` reads them, at most ``log_bytes``: the beginning and the end stay, a
+    line between them says how much does not. ``memory_bytes`` is a hard ceiling; None is unlimited. ``user`` is a
+    (uid, gid) to become when the server is root; None is its default account, never root.
     """
 
     key: ProcessKey
@@ -79,11 +80,12 @@ class Launcher(Protocol):
     2. ``start`` returns once the process exists; it need not be ready. A failure to start raises ``LaunchFailed`` and
        leaves nothing behind. A process that starts and then dies is not an error, it is an ``Exit``.
     3. ``stop`` sends SIGTERM, waits ``grace_seconds``, then ends the *whole* tree, and returns only once nothing of it
-       is left. Stopping what is not running returns at once.
+       is left. Stopping what is not running returns at once. Stopping what is being started ends it once it has been.
     4. ``running`` lists what is alive, also what an earlier client of the same launcher started: callers reconcile.
-    5. ``exits`` yields every end that happens after it was called, once per subscriber.
+    5. ``exits`` yields every end that happens after it was called, once per subscriber. When it does, the log is
+       complete and ``run_dir`` is gone.
     6. Launches are independent: any number may run, none may affect another.
-    7. All methods may be called from several tasks at once.
+    7. All methods may be called from several tasks at once. A start whose caller is cancelled leaves nothing behind.
     """
 
     async def probe(self) -> tuple[str, ...]: ...

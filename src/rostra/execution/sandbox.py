@@ -118,6 +118,7 @@ def command(launch: Launch, host: HostFacts, descriptors: Descriptors | None = N
         *_operating_system(host, descriptors),
         *_private_folders(host),
         *_mounts(launch),
+        *("--remount-ro", "/"),  # what is between the mounts is nobody's to fill
         *("--chdir", str(launch.cwd)),
         "--",
     )
