@@ -32,6 +32,13 @@ def test_a_script_that_can_run_passes(tmp_path: Path) -> None:
     imports.check(tmp_path / "app.py")
 
 
+def test_what_is_beside_the_script_counts_as_installed(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages/helpers.py").touch()
+    (tmp_path / "pages/app.py").write_text("import helpers\n")
+    imports.check(tmp_path / "pages/app.py")
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

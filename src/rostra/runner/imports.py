@@ -21,7 +21,7 @@ def check(script: Path) -> None:
     except (SyntaxError, ValueError) as error:
         raise while_importing(error, script.name) from error
     for name in first_imports(tree.body):
-        if not _exists(name):
+        if not (_is_beside(script, name) or _exists(name)):
             failure = missing(name)
             raise Failure(f"{script.name} cannot run: {failure.message[0].lower()}{failure.message[1:]}", failure.hint)
 
@@ -43,6 +43,11 @@ def first_imports(body: List[ast.stmt]) -> Iterator[str]:
 
 def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _is_beside(script: Path, name: str) -> bool:
+    """Frameworks put the script's own folder on the path, which need not be the bundle's top."""
+    return (script.parent / name).is_dir() or (script.parent / (name + ".py")).is_file()
 
 
 def _exists(name: str) -> bool:

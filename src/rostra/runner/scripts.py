@@ -27,12 +27,17 @@ def serve_bokeh(options: Options, listener: Listener) -> None:
     """Serve with Panel's server when it is installed: it serves Bokeh too, and Panel was long published as Bokeh."""
     framework("bokeh")
     _quiet()
-    if importlib.util.find_spec("panel") is not None:
+    if _is_installed("panel"):
         serve_panel(options, listener)
     else:
         loop = tornado_server.new_loop()
         server = framework("bokeh.server.server").Server(_applications(options), loop, **_settings(options, listener))
         _run(server, loop, listener)
+
+
+def _is_installed(name: str) -> bool:
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None  # a mere folder of that name in the bundle is no package
 
 
 def serve_panel(options: Options, listener: Listener) -> None:
