@@ -22,6 +22,7 @@ from rostra.web.views import (
     ItemPage,
     ItemRow,
     JobRow,
+    KeyRow,
     LogsPage,
     ProcessRow,
     Progress,
@@ -114,6 +115,7 @@ class SampleServices:
     tried: list[str] = field(default_factory=list)
     activated: list[int] = field(default_factory=list)
     role: Role = Role.publisher
+    made: list[KeyRow] = field(default_factory=list)
 
     def app(self) -> Starlette:
         application = Starlette(routes=routes(self))
@@ -186,6 +188,16 @@ class SampleServices:
     async def task(self, who: Principal, task_id: str, after: int) -> TaskPage:
         lines = ("Using Python 3.11.7: the bundle asks for 3.11.4", "Environment 9f3a… is ready, shared with 3 items")
         return TaskPage(id=task_id, title="Making version 43 live", guid=SALES, lines=lines[after:], next=2)
+
+    async def keys(self, who: Principal) -> tuple[KeyRow, ...]:
+        return tuple(self.made)
+
+    async def new_key(self, who: Principal, name: str, role: str) -> str:
+        self.made.append(KeyRow(id=str(len(self.made) + 1), name=name, role=role, created_at=ago(minutes=1)))
+        return "the-secret-of-this-key"
+
+    async def revoke_key(self, who: Principal, key_id: str) -> None:
+        self.made = [key for key in self.made if key.id != key_id]
 
     async def runtimes(self, who: Principal) -> tuple[RuntimeRow, ...]:
         usable = (

@@ -4,11 +4,12 @@ from html import unescape
 
 import httpx2
 import pytest
-from support.web_services import HOSTILE, OTHERS, SALES, SampleServices, StoppedClock, item, row
+from support.web_services import HOSTILE, OTHERS, SALES, SampleServices, StoppedClock, ago, item, row
 
 from rostra.auth import sessions
 from rostra.auth.principals import Role
 from rostra.web.site import Site
+from rostra.web.views import KeyRow
 
 pytestmark = pytest.mark.anyio
 BROWSER = {"accept": "text/html", "sec-fetch-site": "same-origin"}
@@ -292,3 +293,33 @@ async def test_pages_work_below_a_prefix(services: SampleServices) -> None:
         html = (await client.get("/__login__")).text
     for address in re.findall(r'(?:href|src|action)="([^"]+)"', html):
         assert address.startswith("/rostra/")
+
+
+async def test_a_new_key_is_shown_once(ada: Client, services: SampleServices) -> None:
+    shown = await ada.get("/connect/keys")
+    answer = await ada.post(
+        "/connect/keys", data={"name": "laptop", "role": "publisher", "xsrf": _field(shown.text, "xsrf")}
+    )
+    assert "the-secret-of-this-key" in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    again = await ada.get("/connect/keys")
+    assert "the-secret-of-this-key" not in again.text
+    assert "laptop" in again.text
+
+
+async def test_a_key_cannot_be_made_from_another_site(ada: Client, services: SampleServices) -> None:
+    answer = await ada.post("/connect/keys", data={"name": "laptop", "role": "publisher", "xsrf": "guess"})
+    assert answer.status_code == 403
+    assert not services.made
+
+
+async def test_a_key_is_revoked_by_a_click(ada: Client, services: SampleServices) -> None:
+    services.made.append(KeyRow(id="1", name="old", role="viewer", created_at=ago(days=2)))
+    shown = await ada.get("/connect/keys")
+    await ada.post("/connect/keys/1/revoke", data={"xsrf": _field(shown.text, "xsrf")})
+    assert services.made == []
+
+
+async def test_nobody_is_offered_a_role_above_their_own(ada: Client) -> None:
+    shown = await ada.get("/connect/keys")
+    assert "administrator" not in shown.text

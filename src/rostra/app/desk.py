@@ -12,10 +12,10 @@ from starlette.requests import Request
 from rostra.api.services import Deploy
 from rostra.app.requests import client_address, credential
 from rostra.app.work import WorkShop
-from rostra.auth import links, sessions, users
+from rostra.auth import keys, links, sessions, users
 from rostra.auth.credentials import who as who_is
 from rostra.auth.passwords import Passwords
-from rostra.auth.principals import Principal
+from rostra.auth.principals import Principal, Role, lowered
 from rostra.auth.sessions import SignedIn
 from rostra.auth.tables import User
 from rostra.clock import Clock
@@ -24,7 +24,7 @@ from rostra.content.errors import ItemNotFound
 from rostra.content.paths import pool_key, split_pool
 from rostra.content.tables import Bundle, Item, Job
 from rostra.db.engine import transaction
-from rostra.errors import NotFound
+from rostra.errors import Invalid, NotFound
 from rostra.execution import logs
 from rostra.ids import PoolKey
 from rostra.kinds.registry import by_name
@@ -36,6 +36,7 @@ from rostra.web.views import (
     ItemPage,
     ItemRow,
     JobRow,
+    KeyRow,
     LogsPage,
     ProcessRow,
     Progress,
@@ -161,11 +162,38 @@ class Desk:
         return TaskPage(
             id=task_id,
             title="Deploy",
+            guid=view.subject,
             lines=view.lines,
             next=view.last,
             finished=view.finished,
             error=view.error if view.finished else "",
         )
+
+    async def keys(self, who: Principal) -> Sequence[KeyRow]:
+        async with transaction(self.shop.tools.reading) as session:
+            found = await keys.of_user(session, who.user_id)
+        return [
+            KeyRow(
+                id=str(key.id),
+                name=key.name,
+                role=lowered(who.role, Role(key.role) if key.role else None).value,
+                created_at=key.created_at,
+                used_at=key.active_at,
+            )
+            for key in found
+        ]
+
+    async def new_key(self, who: Principal, name: str, role: str) -> str:
+        if role not in tuple(Role):
+            raise Invalid(f"{role[:40]!r} is not a role", hint="Choose one from the list.")
+        access.require(who.role.at_least(Role(role)), who)
+        async with transaction(self.shop.tools.sessions) as session:
+            return (await keys.create(session, who.user_id, name, self.clock.now(), cap=Role(role)))[1]
+
+    async def revoke_key(self, who: Principal, key_id: str) -> None:
+        async with transaction(self.shop.tools.sessions) as session:
+            await session.delete(await keys.one_of_user(session, who.user_id, key_id))
+        self.on_sign_out()
 
     async def runtimes(self, who: Principal) -> Sequence[RuntimeRow]:
         access.require(who.may_publish, who)

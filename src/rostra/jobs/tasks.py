@@ -38,6 +38,7 @@ class View:
     """A task as it is. ``lines`` are those from the asked number on; ``last`` is how many there are."""
 
     id: TaskId
+    subject: str | None
     user_id: int | None
     lines: tuple[str, ...]
     last: int
@@ -104,6 +105,7 @@ class Tasks:
             last = first + len(lines) if lines else await output.count_lines(session, task_id)
         return View(
             id=TaskId(task.id),
+            subject=task.subject,
             user_id=task.user_id,
             lines=lines,
             last=last,

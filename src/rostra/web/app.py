@@ -57,6 +57,9 @@ def _dashboard(services: WebServices, home: str) -> list[BaseRoute]:
     table = (
         ("GET", f"{home}/", pages.content),
         ("GET", f"{home}/runtimes", pages.runtimes),
+        ("GET", f"{home}/keys", pages.keys),
+        ("POST", f"{home}/keys", pages.new_key),
+        ("POST", f"{home}/keys/{{key:int}}/revoke", pages.revoke_key),
         ("GET", f"{home}/tasks/{{task:str}}", pages.task),
         ("GET", app, pages.item),
         ("GET", f"{app}/logs", pages.logs),

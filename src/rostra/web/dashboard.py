@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rostra.auth.principals import Principal
+from rostra.auth.principals import Principal, Role
 from rostra.errors import Invalid, NotFound
 from rostra.web import forms
 from rostra.web.pages import sign_in_needed
@@ -76,6 +76,30 @@ class Dashboard:
 
     async def runtimes(self, request: Request, who: Principal) -> Response:
         return self._page(request, who, "runtimes.html", here="runtimes", rows=await self._services.runtimes(who))
+
+    async def keys(self, request: Request, who: Principal) -> Response:
+        return await self._keys(request, who)
+
+    async def new_key(self, request: Request, who: Principal) -> Response:
+        form = await forms.read_form(request)
+        forms.check(request, form)
+        name = form.get("name", "").strip()
+        secret = await self._services.new_key(who, name, form.get("role", ""))
+        # Shown in the answer to the form, not behind a redirect: the secret must be in no address and no history.
+        return await self._keys(request, who, secret=secret, name=name)
+
+    async def revoke_key(self, request: Request, who: Principal) -> Response:
+        forms.check(request, await forms.read_form(request))
+        await self._services.revoke_key(who, str(request.path_params["key"]))
+        return redirect(self._services.site.page("keys"))
+
+    async def _keys(self, request: Request, who: Principal, *, secret: str = "", name: str = "") -> Response:
+        roles = [role.value for role in reversed(Role) if who.role.at_least(role)]
+        address = str(request.base_url).rstrip("/") + self._services.site.prefix
+        rows = await self._services.keys(who)
+        return self._page(
+            request, who, "keys.html", here="keys", rows=rows, roles=roles, secret=secret, name=name, address=address
+        )
 
     async def waiting(self, request: Request) -> Response:
         """Where starting a pool has come to, for the waiting page's script; visitors may be nobody."""

@@ -11,7 +11,7 @@ from rostra.auth.principals import Principal
 from rostra.auth.sessions import SignedIn
 from rostra.clock import Clock
 from rostra.web.site import Site
-from rostra.web.views import ItemPage, ItemRow, LogsPage, RuntimeRow, TaskPage, Waiting
+from rostra.web.views import ItemPage, ItemRow, KeyRow, LogsPage, RuntimeRow, TaskPage, Waiting
 
 
 class WebServices(Protocol):
@@ -57,6 +57,15 @@ class WebServices(Protocol):
         """Begin to make this bundle the live one; return the task's id."""
 
     async def task(self, who: Principal, task_id: str, after: int) -> TaskPage: ...
+
+    async def keys(self, who: Principal) -> Sequence[KeyRow]:
+        """Return the API keys this person made, oldest first."""
+
+    async def new_key(self, who: Principal, name: str, role: str) -> str:
+        """Make a key that acts as ``role`` (at most the person's own); return the secret, which is shown once."""
+
+    async def revoke_key(self, who: Principal, key_id: str) -> None:
+        """End one of the person's keys. Raises `NotFound`, also for somebody else's."""
 
     async def runtimes(self, who: Principal) -> Sequence[RuntimeRow]:
         """Return every configured interpreter, also those that cannot be used, the newest version first."""

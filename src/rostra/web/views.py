@@ -150,6 +150,17 @@ class RuntimeRow:
     items: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """One API key of the person looking. ``role`` is what it may act as."""
+
+    id: str
+    name: str
+    role: str
+    created_at: dt.datetime
+    used_at: dt.datetime | None = None
+
+
 class Progress(StrEnum):
     starting = "starting"
     ready = "ready"
