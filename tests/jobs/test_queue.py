@@ -68,11 +68,22 @@ async def test_one_subject_runs_one_at_a_time_in_order(sessions: Sessions) -> No
         assert (await must_take(session)).payload["n"] == 1
 
 
+async def test_order_holds_when_the_clock_stands_still_or_goes_back(sessions: Sessions) -> None:
+    async with transaction(sessions) as session:
+        made = [await queue.enqueue(session, "echo", {}, NOON - n * SECOND, subject="item") for n in range(4)]
+        for task in made:
+            work = await must_take(session, NOON + LEASE)
+            assert work.id == task
+            await queue.finish(session, work, Outcome(), NOON)
+
+
 async def test_a_later_task_that_claims_to_be_older_waits_all_the_same(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
         await add(session, 5, "item")
         await must_take(session)
-        await add(session, 0, "item")  # a transaction that was slow to commit, or another machine's clock
+        late = await add(session, 0, "item")
+        early = NOON - SECOND  # a transaction that was slow to commit, or another machine's clock
+        await session.execute(sa.update(Task).where(Task.id == late).values(created_at=early))
         assert await take(session) is None
 
 

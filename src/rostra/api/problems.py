@@ -24,7 +24,7 @@ _STATUS: dict[type[errors.Problem], int] = {
     errors.Unavailable: 503,
 }
 # Numbers whose status on the wire is not their family's.
-_STATUS_OF_NUMBER = {134: 500}
+_STATUS_OF_NUMBER = {2: 405, 134: 500}
 
 
 class BadParameter(errors.Invalid):
@@ -57,8 +57,8 @@ def body_of(problem: errors.Problem) -> dict[str, object]:
     return {"code": problem.number, "error": str(problem), "payload": None}
 
 
-def answer(problem: errors.Problem, status: int | None = None) -> JSONResponse:
-    return JSONResponse(body_of(problem), status or status_of(problem))
+def answer(problem: errors.Problem) -> JSONResponse:
+    return JSONResponse(body_of(problem), status_of(problem))
 
 
 def handle_in(app: FastAPI) -> None:
@@ -78,7 +78,7 @@ async def _http(request: Request, why: Exception) -> Response:
     """What the router says. Clients take a 404 that is not JSON to mean "no such route", and use an older one."""
     assert isinstance(why, HTTPException)
     if why.status_code == 405:
-        return answer(MethodNotServed(request.method), 405)
+        return answer(MethodNotServed(request.method))
     return PlainTextResponse("404 page not found\n" if why.status_code == 404 else why.detail, why.status_code)
 
 
@@ -91,4 +91,4 @@ async def _parameter(request: Request, why: Exception) -> Response:  # noqa: ARG
 async def _bug(request: Request, why: Exception) -> Response:
     log.error("a request failed because of a bug", method=request.method, path=request.url.path, why=repr(why))
     bug = errors.Problem("something went wrong inside the server", hint="Its log has the details.")
-    return answer(bug, 500)
+    return answer(bug)

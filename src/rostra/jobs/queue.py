@@ -62,9 +62,18 @@ async def enqueue(
 ) -> TaskId:
     """Add a task; it can be claimed once the transaction is committed."""
     task_id = TaskId(new_key())
+    if subject is not None:
+        now = await _after_others(session, subject, now)
     session.add(Task(id=task_id, kind=kind, payload=dict(payload), subject=subject, user_id=user_id, created_at=now))
     await session.flush()
     return task_id
+
+
+async def _after_others(session: AsyncSession, subject: str, now: dt.datetime) -> dt.datetime:
+    """Return a moment after every unfinished task of the subject, also when the clock stood still or was put back."""
+    newest = sa.select(sa.func.max(Task.created_at)).where(Task.subject == subject, Task.finished_at.is_(None))
+    latest = (await session.execute(newest)).scalar_one()
+    return now if latest is None else max(now, latest + dt.timedelta(microseconds=1))
 
 
 async def claim(session: AsyncSession, *, worker: str, now: dt.datetime, lease: dt.timedelta) -> Work | None:
