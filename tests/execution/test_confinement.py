@@ -118,7 +118,9 @@ async def test_it_reads_its_own_and_nothing_else(server: Server) -> None:
         server.data / "secrets",
         server.data / "rostra.db",
         server.data / "jobs",
-        *map(Path, ("/root", "/home", "/etc/shadow", "/etc/ssh", "/etc/ssl/private", "/var/log", "/run", "/sys", "/boot")),
+        *map(
+            Path, ("/root", "/home", "/etc/shadow", "/etc/ssh", "/etc/ssl/private", "/var/log", "/run", "/sys", "/boot")
+        ),
         Path.home(),
     ]
     script = f"PATHS = {[*map(str, own), *map(str, other)]!r}\n" + TRY_TO_READ

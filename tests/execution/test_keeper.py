@@ -120,6 +120,18 @@ async def test_without_a_keeper_a_start_fails_soon(commands: Commands, short_pat
             await client.start(commands.launch(commands.sleep))
 
 
+async def test_a_start_that_waits_for_the_keeper_has_not_vanished(commands: Commands, short_path: Path) -> None:
+    launch = commands.launch(commands.sleep)
+    async with KeeperLauncher(short_path / "keeper.sock", away_seconds=20) as client:
+        exits = client.exits()
+        starting = asyncio.create_task(client.start(launch))
+        await asyncio.sleep(0.05)
+        async with kept(short_path / "keeper.sock"):
+            await starting
+            assert exits.waiting.empty()
+            await client.stop(launch.key, grace_seconds=0)
+
+
 async def test_what_vanished_with_a_keeper_is_reported_after_it_is_back(commands: Commands, short_path: Path) -> None:
     path = short_path / "keeper.sock"
     launch = commands.launch(commands.sleep)

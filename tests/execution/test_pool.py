@@ -11,6 +11,7 @@ import pytest
 
 from rostra.errors import Gone
 from rostra.execution.fake import FakeLauncher
+from rostra.execution.keeper_client import KeeperAway
 from rostra.execution.launcher import Launch, Running
 from rostra.execution.pool import Member, NoSuchPool, Pools, PoolSpec, StartFailed
 from rostra.execution.scaling import Limits
@@ -198,6 +199,19 @@ async def test_a_bug_in_making_the_launch_does_not_stop_the_pools(house: House, 
     with pytest.raises(StartFailed, match="the server failed"):
         await pools.ensure(ONE)
     await pools.define(house.spec("2"))
+    await pools.ensure(ONE)
+
+
+async def test_a_keeper_that_is_away_is_not_the_contents_fault(house: House, pools: Pools) -> None:
+    async def away(launch: Launch) -> Running:
+        raise KeeperAway
+
+    await pools.define(house.spec())
+    starting, house.launcher.start = house.launcher.start, away  # type: ignore[method-assign]
+    for _ in range(5):
+        with pytest.raises(KeeperAway):
+            await pools.ensure(ONE)
+    house.launcher.start = starting  # type: ignore[method-assign]
     await pools.ensure(ONE)
 
 

@@ -61,9 +61,10 @@ class KeeperLauncher:
 
     async def start(self, what: Launch) -> Running:
         message = {"op": "start", "launch": wire.from_launch(what)}
-        self._known.add(what.key)
+        await self._wait_connected()
+        self._known.add(what.key)  # not before: what a new connection does not find running has vanished
         try:
-            return wire.to_running(await self._ask(message))
+            return wire.to_running(await self._exchange(message))
         except asyncio.CancelledError:
             self._abandon(what.key)
             raise

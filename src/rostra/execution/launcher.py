@@ -29,9 +29,9 @@ class Launch:
     ``mounts`` is all that is shown of the host besides the operating system's own read-only folders.
     ``run_dir`` is a private folder for this process (its socket and ready mark live there), writable inside, at most
     80 bytes long because a socket path is limited to 107. The launcher makes it and removes it.
-    ``log`` receives stdout and stderr as `logs.read` reads them, at most ``log_bytes``: the beginning and the end stay, a
-    line between them says how much does not. ``memory_bytes`` is a hard ceiling; None is unlimited. ``user`` is a
-    (uid, gid) to become when the server is root; None is its default account, never root.
+    ``log`` receives stdout and stderr, as `logs.read` reads them, at most ``log_bytes``: beginning and end stay, a line
+    between them says how much does not. ``memory_bytes`` is a hard ceiling; None is unlimited. ``user`` is a (uid, gid)
+    to become when the server is root; None is its default account, never root.
     """
 
     key: ProcessKey

@@ -139,8 +139,11 @@ class LocalLauncher:
 
     async def _watch(self, child: _Child) -> None:
         code = await child.tree.gone()
-        await _finish_log(child.log, child.outputs)
-        await asyncio.to_thread(_remove_run_dir, child.launch)
+        try:
+            await _finish_log(child.log, child.outputs)
+            await asyncio.to_thread(_remove_run_dir, child.launch)
+        except OSError:
+            logger.exception("what a process left could not be put away")
         self._children.pop(child.launch.key, None)
         self._claimed.discard(child.launch.key)
         child.gone.set()

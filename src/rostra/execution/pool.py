@@ -19,6 +19,7 @@ from rostra.clock import Clock, SystemClock
 from rostra.errors import Problem
 from rostra.execution import scaling, sockets
 from rostra.execution.failures import STEADY, Failures
+from rostra.execution.keeper_client import KeeperAway
 from rostra.execution.launcher import Launch, Launcher, Running
 from rostra.execution.members import (
     Member,
@@ -333,6 +334,8 @@ class Pools:
 
     def _failed(self, pool: Pool, why: Problem) -> None:
         log.warning("process failed to start", pool=pool.spec.key, why=why.message)
+        if isinstance(why, KeeperAway):
+            return  # not the content's fault; the next visitor may try at once
         pool.failures, pool.last_failure = pool.failures.another(self._clock.now()), why
 
     # Ending
