@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -61,11 +60,20 @@ class ProcessGateway:
     def __init__(self, run_dir: Path, **settings: Any) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = int(self._listening.getsockname()[1])
-        number = self._listening.fileno()
-        command = [sys.executable, "-m", "rostra.gateway", "--fd", str(number), "--run-dir", str(run_dir)]
-        self.process = subprocess.Popen(
-            [*command, "--settings", json.dumps(settings)], pass_fds=[number], env={**os.environ}
-        )
+        command = [
+            sys.executable,
+            "-m",
+            "rostra.gateway",
+            "--fd",
+            str(self._listening.fileno()),
+            "--run-dir",
+            str(run_dir),
+        ]
+        self._command = [*command, "--settings", json.dumps(settings)]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, pass_fds=[self._listening.fileno()])
 
     def __enter__(self) -> ProcessGateway:
         return self

@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand, for tests that care about bytes: a client that sends anything, and a server that records everything."""
+"""HTTP/1.1 by hand, for tests that care about bytes: a client that sends anything, a server that records everything."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Client:
             return True
 
     async def close(self) -> None:
-        self.writer.close()
+        self.writer.transport.abort()
         with contextlib.suppress(ConnectionError, OSError):
             await self.writer.wait_closed()
 
@@ -166,5 +166,10 @@ class Server:
 
     def told(self, message: Message) -> bytes:
         return json.dumps(
-            {"name": self.name, "start": message.start, "fields": message.fields, "body": message.body.decode("latin-1")}
+            {
+                "name": self.name,
+                "start": message.start,
+                "fields": message.fields,
+                "body": message.body.decode("latin-1"),
+            }
         ).encode()
