@@ -5,7 +5,6 @@ import sqlalchemy as sa
 from support.api import World, environment, item_of, live_item, row_of
 from support.moments import NOON
 
-from rostra.api.v1.caches import removal
 from rostra.content import job_records, vanity
 from rostra.content.tables import Variable
 from rostra.db.engine import transaction
@@ -284,18 +283,3 @@ class TestCaches:
 
     async def test_they_are_an_administrator_s_business(self, world: World) -> None:
         assert (await world.client("ada").get("v1/system/caches/runtime")).json()["code"] == 22
-
-    async def test_the_task_removes_only_that_version(self, world: World) -> None:
-        world.shelf.there["old"] = environment("old", "3.9.18")
-        said: list[str] = []
-
-        class Log:
-            def say(self, text: str) -> None:
-                said.append(text)
-
-        class Work:
-            payload = {"version": "3.9.18"}  # noqa: RUF012
-
-        await removal(world.shelf)(Work(), Log())  # type: ignore[arg-type]
-        assert list(world.shelf.there) == ["abc"]
-        assert said[0] == "Removed environment old of Python 3.9.18"

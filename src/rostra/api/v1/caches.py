@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter
@@ -14,12 +13,8 @@ from rostra.api.edge import Administrator, Live
 from rostra.api.services import Services
 from rostra.api.shapes import LOCAL
 from rostra.db.engine import transaction
-from rostra.environments.record import Ready
 from rostra.errors import NotFound
 from rostra.ids import TaskId
-from rostra.jobs.output import TaskLog
-from rostra.jobs.queue import Work
-from rostra.jobs.worker import Handler
 
 router = APIRouter()
 
@@ -75,26 +70,3 @@ async def delete_cache(
         "dry_run": wanted.dry_run,
         "task_id": task,
     }
-
-
-class Removable(Protocol):
-    """What the task needs of `environments.store.Store`."""
-
-    def list_ready(self) -> list[Ready]: ...
-
-    async def remove(self, key: str) -> bool: ...
-
-
-def removal(environments: Removable) -> Handler:
-    """Return the handler of the task; its payload is ``{"version": "3.11.7"}``."""
-
-    async def remove(work: Work, log: TaskLog) -> Mapping[str, Any] | None:
-        version = str(work.payload["version"])
-        for ready in await anyio.to_thread.run_sync(environments.list_ready):
-            if str(ready.environment.runtime.version) == version:
-                await environments.remove(ready.environment.key)
-                log.say(f"Removed environment {ready.environment.key} of Python {version}")
-        log.say(f"The runtime cache of Python {version} is empty")
-        return None
-
-    return remove
