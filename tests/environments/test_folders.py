@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rostra.environments.folders import leftovers, publish, read_plain, remove_tree, scratch, seal, write_new
+from rostra.environments.folders import leftovers, publish, read_plain, relink, remove_tree, scratch, seal, write_new
 
 
 def mode(path: Path) -> int:
@@ -83,3 +83,18 @@ def test_reading_refuses_links_and_pipes(tmp_path: Path) -> None:
         with pytest.raises(OSError):  # noqa: PT011
             read_plain(tmp_path / name)
     assert read_plain(tmp_path / "outside", 4) == "prec"
+
+
+def test_links_into_the_cache_become_hard_links_and_others_stay(tmp_path: Path) -> None:
+    cache, env = tmp_path / "cache", tmp_path / "env"
+    cache.mkdir()
+    env.mkdir()
+    (cache / "a.py").write_text("x = 1\n")
+    (tmp_path / "secret").write_text("x")
+    (cache / "out").symlink_to(tmp_path / "secret")
+    (tmp_path / "cache-2").write_text("its name begins alike")
+    for name, target in {"a.py": cache / "a.py", "b": tmp_path / "cache-2", "c": cache / "out", "d": cache}.items():
+        (env / name).symlink_to(target)
+    assert relink(env, cache) == 1
+    assert (env / "a.py").lstat().st_ino == (cache / "a.py").stat().st_ino
+    assert all((env / name).is_symlink() for name in "bcd")

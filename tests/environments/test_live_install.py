@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from rostra.environments.shell import PlainShell
 from rostra.environments.site import Tools
 from rostra.environments.spec import Environment, EnvironmentSpec
 from rostra.environments.store import Store
+from rostra.execution import accounts, host
+from rostra.execution.shell import SandboxedShell
 from rostra.runtimes.model import Runtime
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interpreters]
@@ -202,6 +205,26 @@ async def test_a_version_for_newer_pythons_says_so(
         assert refusal.value.reason == failure.NO_VERSION
         assert refusal.value.requirement == "flask==3.1.0"
         assert "it needs Python >=3.9" in refusal.value.message
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("text", ["flask", "docopt==0.6.2\nsix"])
+async def test_in_the_real_sandbox(tmp_path: Path, store: Store, newest: Runtime, bundle: Path, text: str) -> None:
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    facts, groups = host.discover("required")
+    shell = SandboxedShell(facts, accounts.choose(""), groups)
+    sandboxed = Store(replace(store.tools, shell=shell, data_dir=tmp_path / "data"))
+    one = await ensure(sandboxed, newest, bundle, text)
+    two = await ensure(sandboxed, newest, bundle, text + "\nitsdangerous")
+    assert set(names(one)) <= set(names(two))
+    assert one.root is not None
+    assert two.root is not None
+    for path in one.root.rglob("*"):
+        assert path.lstat().st_uid == os.getuid(), path
+    if text == "flask":
+        first, second = (next(root.glob("lib/*/site-packages/flask/app.py")) for root in (one.root, two.root))
+        assert first.samefile(second)
 
 
 async def test_two_environments_share_their_files(store: Store, newest: Runtime, bundle: Path) -> None:

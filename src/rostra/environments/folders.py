@@ -47,14 +47,16 @@ def remove_tree(path: Path) -> None:
 
 
 def seal(root: Path) -> int:
-    """Make everything below ``root`` readable by all and writable by nobody; return its size in bytes.
+    """Make everything below ``root`` the server's, readable by all and writable by nobody; return its size in bytes.
 
     Files that are hard-linked elsewhere count like any other. ``root`` itself stays writable: it is to be renamed.
     """
     size = 0
     for folder, _, entries in _walk(root):
+        _own(folder)
         for entry in entries:
             found = entry.stat(follow_symlinks=False)
+            _own(entry.path, found)
             if stat.S_ISREG(found.st_mode):
                 size += found.st_size
                 wanted = 0o555 if found.st_mode & 0o111 else 0o444
@@ -62,6 +64,36 @@ def seal(root: Path) -> int:
                     os.chmod(entry.path, wanted)  # noqa: PTH101
         os.chmod(folder, 0o755 if folder == str(root) else 0o555)  # noqa: PTH101
     return size
+
+
+def _own(path: str, found: os.stat_result | None = None) -> None:
+    """Take over what an installer wrote under another account, so that this account cannot change it any more."""
+    found = found or os.lstat(path)
+    if os.geteuid() == 0 and found.st_uid != 0:
+        os.chown(path, 0, 0, follow_symlinks=False)
+
+
+def relink(root: Path, store: Path) -> int:
+    """Replace links below ``root`` that lead to regular files in ``store`` by hard links to them; return how many.
+
+    Other links stay as they are. A file that can have no more links is copied.
+    """
+    inside = f"{store.resolve()}{os.sep}"
+    count = 0
+    for _, _, entries in _walk(root):
+        for entry in entries:
+            if not entry.is_symlink():
+                continue
+            target = os.path.realpath(entry.path)
+            if target.startswith(inside) and stat.S_ISREG(os.lstat(target).st_mode):
+                fresh = f"{entry.path}{SCRATCH}"
+                try:
+                    os.link(target, fresh)
+                except OSError:
+                    shutil.copy2(target, fresh)
+                os.replace(fresh, entry.path)  # noqa: PTH105
+                count += 1
+    return count
 
 
 def write_new(path: Path, text: str) -> None:

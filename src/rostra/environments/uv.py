@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import anyio
+
+from rostra.environments.folders import relink
 from rostra.environments.index import IndexSettings
 from rostra.environments.lock import hashes_in
 from rostra.environments.requirements import Requirements
@@ -51,10 +54,10 @@ def hashes_argv(uv: Path, python: Path, frozen: Path, *, build: bool = False) ->
     return (str(uv), "pip", "compile", *options, "--prerelease", "allow", "--python", str(python), str(frozen))
 
 
-def variables(index: IndexSettings, cache: Path) -> dict[str, str]:
+def variables(index: IndexSettings, cache: Path, *, link: str = "hardlink") -> dict[str, str]:
     fixed = {
         "UV_CACHE_DIR": str(cache),
-        "UV_LINK_MODE": "hardlink",
+        "UV_LINK_MODE": link,
         "UV_NO_CONFIG": "1",
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",
@@ -87,7 +90,10 @@ async def install(site: Site, wanted: Requirements, *, build: bool) -> tuple[int
             site.say(reported(line))
 
     argv = install_argv(site.tools.uv, site.python, wanted, site.root, build=build, no_index=site.index.no_index)
-    return await _run(site, argv, hear)
+    code, lines = await _run(site, argv, hear)
+    if code == 0 and not site.private:
+        await anyio.to_thread.run_sync(relink, site.env, site.tools.uv_cache)
+    return code, lines
 
 
 async def hashes(site: Site, packages: list[Package]) -> Mapping[str, tuple[str, ...]]:
@@ -104,7 +110,8 @@ async def _run(site: Site, argv: tuple[str, ...], on_line: Say, *, network: bool
     cache = site.cache(site.tools.uv_cache)
     return await site.run(
         argv,
-        env=variables(site.index, cache),
+        # a sandbox shows cache and box as two mounts, between which there are no hard links: `relink` makes them
+        env=variables(site.index, cache, link="hardlink" if site.private else "symlink"),
         network=network,
         readable=(site.tools.uv,),
         writable=() if site.private else (cache,),
