@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from rostra.rendering.kernel import command, environment
+from rostra.rendering.kernel_command import command, environment
 
 PYTHON, FOLDER = Path("/env/bin/python"), Path("/run/k")
 GIVEN = {"LD_PRELOAD": "/work/evil.so", "GCONV_PATH": "/work", "REGION": "north", "HOME": "/elsewhere"}

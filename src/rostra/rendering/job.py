@@ -10,6 +10,7 @@ from pathlib import Path
 from rostra.errors import Invalid
 
 Say = Callable[[str], None]
+PRIMARY = "index.html"  # the page of a rendering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,43 +13,11 @@ from pathlib import Path
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 
-from rostra.execution.sandbox import LOADER_NAMES, LOADER_PREFIXES, SEARCH_PATH
+from rostra.rendering.kernel_command import CONNECTION_FILE
 from rostra.rendering.processes import adopt_orphans, die_with_parent, end_descendants, to_the_end
 from rostra.rendering.tracebacks import plain
 
 _TAIL_BYTES = 16_384
-_CONNECTION_FILE = "kernel.json"
-
-
-def command(python: Path, connection_dir: Path, given: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the kernel's argv; nothing is looked up in any list of installed kernels.
-
-    Variables among ``given`` that the loader obeys are set by it, in front of the interpreter: what wraps the command
-    may still run as root, and they are the author's.
-    """
-    file = str(connection_dir / _CONNECTION_FILE)
-    late = tuple(f"{name}={value}" for name, value in given.items() if _is_loaders(name))
-    start = ("/usr/bin/env", *late) if late else ()
-    return (*start, str(python), "-m", "ipykernel_launcher", "-f", file, "--HistoryManager.hist_file=:memory:")
-
-
-def environment(python: Path, connection_dir: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the other variables: ``given`` over a search path and a private home that goes with the render."""
-    home = str(connection_dir / "home")
-    return {
-        "PATH": f"{python.parent}:{SEARCH_PATH}",
-        "LANG": "C.UTF-8",
-        "HOME": home,
-        "USER": "rostra",
-        "LOGNAME": "rostra",
-        "IPYTHONDIR": f"{home}/.ipython",
-        "MPLCONFIGDIR": f"{home}/.matplotlib",
-        **{name: value for name, value in given.items() if not _is_loaders(name)},
-    }
-
-
-def _is_loaders(name: str) -> bool:
-    return name.startswith(LOADER_PREFIXES) or name in LOADER_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +108,7 @@ def _client(start: KernelStart) -> _Client:
     folder = start.connection_dir
     (folder / "home").mkdir(mode=0o700)
     file, _ = write_connection_file(
-        str(folder / _CONNECTION_FILE),
+        str(folder / CONNECTION_FILE),
         transport="ipc",
         ip=str(folder / "k"),
         key=secrets.token_hex(32).encode(),

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rostra.ids import new_key
-from rostra.rendering.job import KernelPlaces, Rendered, RenderFailed, RenderJob, RenderTimedOut, Say
-from rostra.rendering.kernel import command, environment
-from rostra.rendering.notebook_job import PRIMARY
+from rostra.rendering.job import PRIMARY, KernelPlaces, Rendered, RenderFailed, RenderJob, RenderTimedOut, Say
+from rostra.rendering.kernel_command import command, environment
 from rostra.rendering.processes import end_tree, to_the_end
 from rostra.rendering.tracebacks import plain
 from rostra.units import human_duration

@@ -21,12 +21,12 @@ from nbformat import NotebookNode
 from rostra.rendering.beside import copy_referenced
 from rostra.rendering.cells import CellFailed, plain_outputs, run_cells, running_cells
 from rostra.rendering.html import to_html
+from rostra.rendering.job import PRIMARY
 from rostra.rendering.kernel import KernelLost, KernelStart, kernel
 from rostra.rendering.processes import end_descendants
 from rostra.units import human_size
 
 _LARGEST_NOTEBOOK = 200_000_000
-PRIMARY = "index.html"
 
 
 class Unreadable(Exception):
