@@ -5,13 +5,14 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine
 from support.database import all_tables, sqlite_settings
 
 from rostra.config.sections import Database, Postgres, Server, Settings
 from rostra.db.engine import open_engine
 from rostra.db.errors import DatabaseTooNew, DatabaseUnavailable
-from rostra.db.schema import upgrade
+from rostra.db.schema import NEWEST, alembic_config, upgrade
 
 pytestmark = pytest.mark.anyio
 
@@ -23,6 +24,14 @@ async def test_the_steps_make_exactly_the_tables_of_the_code(engine: AsyncEngine
 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def test_the_newest_step_is_the_one_that_is_looked_for(engine: AsyncEngine) -> None:
+    def head(connection: sa.Connection) -> str | None:
+        return ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(head) == NEWEST
 
 
 async def test_upgrading_again_changes_nothing(engine: AsyncEngine) -> None:

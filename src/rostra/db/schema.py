@@ -1,15 +1,21 @@
-"""Brings the database to the tables this release expects."""
+"""Brings the database to the tables this release expects.
+
+Nearly every start finds them as they should be, and then Alembic is not even loaded.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rostra.db.errors import DatabaseTooNew, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+NEWEST = "0001"  # the last step in migrations/versions
 
 
 async def upgrade(engine: AsyncEngine) -> tuple[str, ...]:
@@ -22,6 +28,9 @@ async def upgrade(engine: AsyncEngine) -> tuple[str, ...]:
         DatabaseUnavailable: it cannot be reached or written.
     """
     try:
+        async with engine.connect() as connection:
+            if await connection.run_sync(_revision) == NEWEST:
+                return ()
         async with engine.begin() as connection:
             return await connection.run_sync(_upgrade)
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as why:
@@ -30,18 +39,30 @@ async def upgrade(engine: AsyncEngine) -> tuple[str, ...]:
 
 def alembic_config(connection: sa.Connection, metadata: sa.MetaData | None = None) -> Config:
     """Return Alembic's configuration for ``connection``; ``metadata`` is needed only to write a new step."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", "rostra.db:migrations")
     config.attributes.update(connection=connection, metadata=metadata)
     return config
 
 
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
+
+
 def _upgrade(connection: sa.Connection) -> tuple[str, ...]:
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('rostra/migrations'))"))
     config = alembic_config(connection)
     known = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()][::-1]
-    at = MigrationContext.configure(connection).get_current_revision()
+    at = _revision(connection)
     if at is not None and at not in known:
         raise DatabaseTooNew(at)
     missing = tuple(known[known.index(at) + 1 :] if at else known)
