@@ -1,14 +1,21 @@
 """The rules every answer follows, whatever the route."""
 
+import asyncio
 import json
 
 import pytest
+import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from support import api
 from support.api import World, item_of
 
 from rostra import errors
+from rostra.api.app import application
 from rostra.api.problems import body_of, status_of
 from rostra.auth.principals import BadCredential
 from rostra.auth.tables import User
+from rostra.db.engine import transaction
 
 pytestmark = pytest.mark.anyio
 
@@ -202,10 +209,44 @@ def test_status_table(problem: errors.Problem, status: int, why: str) -> None:
 
 
 async def test_many_writers_at_once_all_succeed(world: World) -> None:
-    import asyncio
-
     client = world.client("ada")
     answers = await asyncio.gather(*(client.post("v1/content", {"name": f"item-{n}"}) for n in range(10)))
     assert {answer.status_code for answer in answers} == {201}
     same = await asyncio.gather(*(client.post("v1/content", {"name": "same"}) for _ in range(5)))
     assert sorted(answer.status_code for answer in same) == [201, 409, 409, 409, 409]
+
+
+async def test_a_database_that_is_away_is_503(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*args: object, **more: object) -> None:
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception("database is locked"))
+
+    monkeypatch.setattr("rostra.content.items.listing", away)
+    answer = await world.client("ada").get("v1/content")
+    assert answer.status_code == 503
+    assert "SELECT" not in answer.text
+
+
+async def test_a_collision_is_409(world: World) -> None:
+    async with transaction(world.live.sessions) as session:
+        session.add(
+            User(guid="g", username="g", role="viewer", created_at=world.clock.now(), updated_at=world.clock.now())
+        )
+    app = application()
+
+    @app.get("/collide")
+    async def collide() -> None:
+        async with transaction(world.live.sessions) as session:
+            now = world.clock.now()
+            session.add(User(guid="g", username="other", role="viewer", created_at=now, updated_at=now))
+
+    client = api.Client(Starlette(routes=[Mount("/__api__", app)]), {})
+    answer = await client.get("collide")
+    await client.http.aclose()
+    assert (answer.status_code, answer.json()["code"]) == (409, 80)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+async def test_publishing_from_git_is_refused_as_clients_expect(world: World, method: str) -> None:
+    guid = (await item_of(world))["guid"]
+    answer = await world.client("ada").ask(method, f"v1/content/{guid}/repository", {})
+    assert (answer.status_code, answer.json()["code"]) == (404, 4 if method == "GET" else 145)

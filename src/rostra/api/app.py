@@ -16,6 +16,7 @@ from rostra.api.v1 import (
     jobs,
     packages,
     permissions,
+    repository,
     server,
     users,
     vanities,
@@ -24,7 +25,15 @@ from rostra.api.v1 import (
 
 ROUTERS = (
     *(server.router, users.router, content.router, bundles.router, deploys.router, variables.router),
-    *(permissions.router, vanities.router, jobs.router, packages.router, caches.router, legacy.router),
+    *(
+        repository.router,
+        permissions.router,
+        vanities.router,
+        jobs.router,
+        packages.router,
+        caches.router,
+        legacy.router,
+    ),
 )
 
 

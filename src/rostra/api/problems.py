@@ -5,11 +5,14 @@ from __future__ import annotations
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from rostra import errors
+from rostra.db.errors import ChangedMeanwhile, DatabaseBusy
 
 log = structlog.get_logger()
 
@@ -66,6 +69,9 @@ def handle_in(app: FastAPI) -> None:
     app.add_exception_handler(errors.Problem, _problem)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameter)
+    app.add_exception_handler(IntegrityError, _collision)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(away, _database_away)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -86,6 +92,16 @@ async def _parameter(request: Request, why: Exception) -> Response:  # noqa: ARG
     assert isinstance(why, RequestValidationError)
     first = why.errors()[0]
     return answer(BadParameter(str(first["loc"][-1]), first["msg"]))
+
+
+async def _collision(request: Request, why: Exception) -> Response:
+    log.warning("two requests collided", path=request.url.path, why=str(why).splitlines()[0])
+    return answer(ChangedMeanwhile())
+
+
+async def _database_away(request: Request, why: Exception) -> Response:
+    log.error("the database cannot be used", path=request.url.path, why=str(why).splitlines()[0])
+    return answer(DatabaseBusy())
 
 
 async def _bug(request: Request, why: Exception) -> Response:

@@ -37,3 +37,22 @@ class DatabaseTooNew(Conflict):
             f"the database is at revision {revision}, which this Rostra does not know",
             hint="Start the newer Rostra again, or restore the backup made before it was first started.",
         )
+
+
+class DatabaseBusy(Unavailable):
+    """The database is away, or others wrote for longer than anyone waits."""
+
+    code = "database-busy"
+
+    def __init__(self) -> None:
+        super().__init__("the server cannot reach its records now", hint="Try again in a moment.")
+
+
+class ChangedMeanwhile(Conflict):
+    """Two made the same thing at the same time; the other one was first."""
+
+    code = "changed-meanwhile"
+    number = 80
+
+    def __init__(self) -> None:
+        super().__init__("somebody else changed this at the same moment", hint="Look at it again, then repeat.")
