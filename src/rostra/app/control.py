@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 
 from rostra.api.app import build as build_api
 from rostra.api.services import Services
+from rostra.app.building import Building
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
 from rostra.app.journal import Journal
@@ -25,7 +26,7 @@ from rostra.app.work import WorkShop
 from rostra.auth import keys
 from rostra.auth.bootstrap import secret_of
 from rostra.auth.passwords import Passwords
-from rostra.clock import SystemClock
+from rostra.clock import Clock, SystemClock
 from rostra.config.load import Loaded
 from rostra.config.sections import Settings
 from rostra.content import bundles, items, job_records, variables
@@ -62,11 +63,17 @@ class Present:
     """What a reload exchanges. Everything else is opened once."""
 
     loaded: Loaded
-    catalog: Catalog
+    probed: Catalog
+    clock: Clock = field(default_factory=SystemClock)
 
     @property
     def settings(self) -> Settings:
         return self.loaded.settings
+
+    @property
+    def catalog(self) -> Catalog:
+        """The interpreters with their states of this moment: a date in the settings may have come."""
+        return self.probed.at(self.clock.now())
 
     def runtimes(self) -> Sequence[Runtime]:
         return self.catalog.runtimes
@@ -124,7 +131,7 @@ async def control(loaded: Loaded, launcher: Launcher | None = None) -> AsyncIter
         sessions, reading = session_factory(engine), reading_factory(engine)
         user = accounts.choose(settings.applications.run_as)
         facts, groups = await asyncio.to_thread(host.discover, settings.applications.sandbox)
-        installed = _installed(settings, SandboxedShell(facts, user, groups))
+        installed = _installed(settings, Building(SandboxedShell(facts, user, groups)))
         if launcher is None:
             launcher = await stack.enter_async_context(KeeperLauncher(places.run_dir / "keeper.sock"))
         journal = Journal(sessions, places, clock)
@@ -181,7 +188,7 @@ def site(settings: Settings) -> Site:
     return Site(name=settings.server.system_display_name, prefix=prefix, dashboard=settings.server.dashboard_path)
 
 
-def _installed(settings: Settings, shell: SandboxedShell) -> Installed:
+def _installed(settings: Settings, shell: Building) -> Installed:
     python = settings.python
     machine = index.of_machine(os.environ, home=Path.home())
     tools = BuildTools(

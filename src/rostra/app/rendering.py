@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,8 @@ class Renderer:
                 mounts=(*(Mount(path) for path in environment.mounts), Mount(places.work_dir, writable=True)),
                 user=self.tools.user,
             )
-            return sandbox.command(launch, self.host)
+            # The kernel is a child of the renderer, not of a launcher: no control group is made for it.
+            host = dataclasses.replace(self.host, memory_groups=False, process_groups=False)
+            return sandbox.command(launch, host)
 
         return wrap
