@@ -1,7 +1,7 @@
 """P7: from uploading a changed bundle to the first answer of the new version, against doing it by hand.
 
-By hand means what a script on the same machine does: a venv, pip, the framework's own server, wait until it answers. Both
-have the wheels at hand; each round changes the code, not the packages.
+By hand means what a script on the same machine does: a venv, pip, the framework's own server, wait until it answers.
+Both have the wheels at hand; each round changes the code, not the packages.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from benchmarks.harness import Row, interleaved, rounds, row
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from support import interpreters  # noqa: E402
-from support.server import Server, running_server  # noqa: E402
+from support import interpreters
+from support.server import Server, running_server
 
 NAME = "deploy"
 FLASK = "from flask import Flask\napp = Flask(__name__)\n@app.get('/')\ndef index():\n    return 'version {}'\n"
 DASH = (
-    "from dash import Dash, html\nimport pandas\napp = Dash(__name__)\napp.layout = html.P('hello')\nserver = app.server\n"
+    "from dash import Dash, html\nimport pandas\napp = Dash(__name__)\napp.layout = html.P('hello')\n"
+    "server = app.server\n"
     "@server.get('/version')\ndef version():\n    return 'version {}'\n"
 )
 STACKS = {
