@@ -33,7 +33,8 @@ def test_a_pool() -> None:
 
 
 def test_control_and_redirect() -> None:
-    assert read_decision({"to": "control", "ttl": 1}, 0) == Decision(until=1)
+    control = read_decision({"to": "control", "ttl": 1}, 0)
+    assert (control.until, control.pool, control.redirect) == (1, "", b"")
     assert read_decision({"redirect": "/content/a/", "ttl": 1}, 0).redirect == b"/content/a/"
 
 

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, cast
 
 from rostra.gateway import answers, paths
-from rostra.gateway.exchange import Exchange
+from rostra.gateway.exchange import Exchange, KnownLines
 from rostra.gateway.framing import BadFraming, Body, Chunked, Length
 from rostra.gateway.head import CHUNKED, BadHead, Fields, Request, read_request
 from rostra.gateway.splice import Pair
@@ -53,6 +53,7 @@ class ClientConnection(asyncio.Protocol):
         "_trusted",
         "exchange",
         "full",
+        "known_lines",
         "transport",
     )
     transport: asyncio.Transport
@@ -69,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
         self._peer = b""
         self.exchange: Exchange | None = None
         self.full = False  # the client does not read what is written
+        self.known_lines: KnownLines | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport = cast(asyncio.Transport, transport)  # uvloop's own class, of no common base

@@ -24,7 +24,7 @@ class BadDecision(Unavailable):
     code = "bad-decision"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decision:
     """What to do with requests under one prefix with one credential.
 

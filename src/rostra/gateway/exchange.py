@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rostra.gateway import answers, forwarding, headers
 from rostra.gateway.answer_head import Answer
 from rostra.gateway.backend import BackendConnection
 from rostra.gateway.decide import Decision, exchanged
 from rostra.gateway.framing import LAST_CHUNK, chunk
-from rostra.gateway.head import CHUNKED, Request
+from rostra.gateway.head import CHUNKED, Fields, Request
 from rostra.gateway.link import ControlAway
 from rostra.gateway.pools import Process
 
@@ -24,6 +24,16 @@ log = logging.getLogger("rostra.gateway")
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 MOST_HELD = 262_144  # bytes of a body kept while nobody takes them yet
 _UPGRADED = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+
+class KnownLines(NamedTuple):
+    """The header lines for content that depend on these alone; kept for the next request of the same connection."""
+
+    fields: Fields
+    host: bytes
+    decision: Decision
+    whence: forwarding.Whence
+    lines: bytes
 
 
 class Exchange:
@@ -205,19 +215,22 @@ class Exchange:
     # The request
 
     def _head_for_content(self, decision: Decision, target: bytes) -> bytes:
-        request, plane = self.request, self.plane
-        whence = self.client.whence(request)
-        self._whence = whence
+        request, plane, client = self.request, self.plane, self.client
+        known = client.known_lines
+        if known is None or known[:3] != (request.fields, request.host, decision):
+            known = client.known_lines = self._lines_for_content(decision)
+        self._whence = known.whence
         plane.visited(decision, request)
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b%b\r\n" % (
-            request.method,
-            target,
-            request.host,
-            headers.for_content(request.fields),
-            forwarding.lines_for_content(whence, plane.external(decision.base)),
-            decision.identity,
-            _UPGRADED if request.is_websocket else b"",
-        )
+        url = plane.forwarding.url(known.whence, request.target)
+        upgrade = _UPGRADED if request.is_websocket else b""
+        start = b"%b %b HTTP/1.1\r\nHost: %b\r\nX-RSC-Request: %b\r\n" % (request.method, target, request.host, url)
+        return start + known.lines + upgrade + b"\r\n"
+
+    def _lines_for_content(self, decision: Decision) -> KnownLines:
+        fields, whence = self.request.fields, self.client.whence(self.request)
+        base = self.plane.external(decision.base)
+        lines = headers.for_content(fields) + forwarding.lines_for_content(whence, base) + decision.identity
+        return KnownLines(fields, self.request.host, decision, whence, lines)
 
     def _head_for_control(self, reason: bytes) -> bytes:
         request = self.request

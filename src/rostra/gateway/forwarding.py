@@ -11,14 +11,14 @@ from rostra.gateway.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Whence:
-    """``address`` is the visitor's, ``chain`` the whole X-Forwarded-For, ``url`` the external URL of the request."""
+    """``address`` is the visitor's, ``chain`` the whole X-Forwarded-For; nothing here depends on the target."""
 
     address: bytes
     chain: bytes
     scheme: bytes
     host: bytes
     origin: bytes  # scheme://host as visitors know it
-    url: bytes
+    told_url: bytes  # of the request, when a proxy of ours told it
 
     @property
     def is_secure(self) -> bool:
@@ -48,9 +48,7 @@ class Forwarding:
         """Return where ``request`` came from; what the client claims counts only when ``trusted``."""
         if trusted and request.fields.forwarded:
             return self._as_told(peer, request)
-        origin = self._origin or b"http://" + request.host
-        url = origin + self.prefix + request.target
-        return Whence(peer, peer, self._scheme, request.host, origin, url)
+        return Whence(peer, peer, self._scheme, request.host, self._origin or b"http://" + request.host, b"")
 
     def _as_told(self, peer: bytes, request: Request) -> Whence:
         told = request.fields.forwarded
@@ -59,8 +57,12 @@ class Forwarding:
         host = told.get(b"x-forwarded-host", b"").partition(b",")[0].strip() or request.host
         origin = self._origin or scheme + b"://" + host
         chain = told.get(b"x-forwarded-for", b"")
-        url = told.get(b"x-rsc-request") or origin + self.prefix + request.target
-        return Whence(self._visitor(chain) or peer, b", ".join(filter(None, (chain, peer))), scheme, host, origin, url)
+        whole = b", ".join(filter(None, (chain, peer)))
+        return Whence(self._visitor(chain) or peer, whole, scheme, host, origin, told.get(b"x-rsc-request", b""))
+
+    def url(self, whence: Whence, target: bytes) -> bytes:
+        """Return the external URL of a request for ``target``, which lacks the server's own prefix."""
+        return whence.told_url or whence.origin + self.prefix + target
 
     def _visitor(self, chain: bytes) -> bytes:
         """Return the last address of ``chain`` that is no proxy of ours: what stands before it could be made up."""
@@ -72,11 +74,10 @@ class Forwarding:
 
 
 def lines_for_content(whence: Whence, base: bytes) -> bytes:
-    """Return X-Forwarded-*, X-RSC-Request and the base URL; ``base`` is the external path content is mounted at."""
-    return (
-        b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n"
-        b"X-RSC-Request: %b\r\nRStudio-Connect-App-Base-URL: %b%b\r\n"
-    ) % (whence.chain, whence.scheme, whence.host, whence.url, whence.origin, base.rstrip(b"/"))
+    """Return X-Forwarded-* and the base URL; ``base`` is the external path content is mounted at."""
+    forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n"
+    url = whence.origin + base.rstrip(b"/")
+    return forwarded % (whence.chain, whence.scheme, whence.host) + b"RStudio-Connect-App-Base-URL: %b\r\n" % url
 
 
 def lines_for_control(whence: Whence, *, stripped: bytes, reason: bytes) -> bytes:
