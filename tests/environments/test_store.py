@@ -284,3 +284,22 @@ async def test_an_overlay_does_without_what_has_no_wheel(tmp_path: Path, shell: 
     installs = [one for one in shell.ran if one.step == "install"]
     assert len(installs) == 2
     assert all("--no-build" in one.argv for one in installs)
+
+
+async def test_pins_decide_versions_but_not_the_key(store: Store, shell: FakeShell, spec: EnvironmentSpec) -> None:
+    pinned = replace(spec, pins=("click==7.1.2",))
+    built = await store.ensure(pinned, print)
+    assert built.key == await store.key(spec) == await store.key(pinned)
+    assert any("-c" in ran.argv for ran in shell.ran if ran.step == "install")
+
+
+async def test_pins_that_fail_are_nobody_elses_failure(store: Store, shell: FakeShell, spec: EnvironmentSpec) -> None:
+    shell.hold["install"], shell.started["install"] = asyncio.Event(), asyncio.Event()
+    shell.answers["install"] = [NO_SUCH]
+    first = asyncio.create_task(store.ensure(replace(spec, pins=("z==1",)), print))
+    await shell.started["install"].wait()
+    second = asyncio.create_task(store.ensure(spec, print))
+    shell.hold["install"].set()
+    with pytest.raises(InstallFailed):
+        await first
+    assert (await second).key == await store.key(spec)

@@ -71,6 +71,13 @@ class Requirements:
         loose = replace(self.options, require_hashes=False)
         return (replace(self, entries=own), replace(self, entries=added, constraints=(), options=loose))
 
+    def pinned(self, pins: Iterable[str]) -> Requirements:
+        """Return the same with ``pins`` (``name==version``) as constraints; a file with hashes is pinned already."""
+        if self.options.require_hashes or any(e.hashes for e in self.entries):
+            return self
+        added = tuple(Entry(text=pin, place="server", name=pin.partition("==")[0]) for pin in pins)
+        return replace(self, constraints=(*self.constraints, *added))
+
     @property
     def names(self) -> frozenset[str]:
         """Normalised names that are asked for here, as far as they can be told."""

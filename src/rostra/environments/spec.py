@@ -19,6 +19,8 @@ class EnvironmentSpec:
     ``additions`` are requirements the server itself needs in it (ipykernel for notebooks), added only when absent.
     ``allow_uv`` is the bundle's wish: True may use uv, False must not, None lets the server decide.
     ``managed`` False means: use the interpreter as it stands, install nothing.
+    ``pins`` are versions (``name==version``) to take where the requirements leave a choice. They are not part of the
+    key: whoever asks for the same later gets what was chosen then, as always.
     """
 
     runtime: Runtime
@@ -28,6 +30,7 @@ class EnvironmentSpec:
     additions: tuple[str, ...] = ()
     allow_uv: bool | None = None
     managed: bool = True
+    pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)

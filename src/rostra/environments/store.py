@@ -71,13 +71,12 @@ class Store:
         if not spec.managed:
             say("Packages are not managed for this content: the interpreter is used as it stands")
             return _as_it_stands(spec.runtime)
-        wanted = await anyio.to_thread.run_sync(_read, spec)
+        wanted = await anyio.to_thread.run_sync(read_requirements, spec)
         for note in wanted.notes:
             say(note)
         installer = chosen_installer(self._installer, spec.allow_uv)
-        index = self.tools.index.with_options(wanted.options)
-        digest = await anyio.to_thread.run_sync(parts.digest, spec.bundle_dir, wanted.local_parts)
-        key = environment_key(spec.runtime, wanted, installer=installer, index=index, parts_digest=digest)
+        key = await self._key(spec, wanted, installer)
+        wanted = wanted.pinned(spec.pins)
         if ready := self._at(spec.runtime, key):
             say(f"Environment {key} is there already and is shared")
             return ready
@@ -90,8 +89,25 @@ class Store:
             try:
                 return await self._build(key, spec, wanted, installer, say)
             except InstallFailed as why:
-                flight.failure = why
+                if not spec.pins:  # who waits did not ask for these pins and may well succeed
+                    flight.failure = why
                 raise
+
+    async def key(self, spec: EnvironmentSpec) -> str:
+        """Return the key ``spec`` has, without building anything.
+
+        Raises:
+            BadRequirement
+        """
+        if not spec.managed:
+            return _UNMANAGED
+        wanted = await anyio.to_thread.run_sync(read_requirements, spec)
+        return await self._key(spec, wanted, chosen_installer(self._installer, spec.allow_uv))
+
+    async def _key(self, spec: EnvironmentSpec, wanted: Requirements, installer: str) -> str:
+        index = self.tools.index.with_options(wanted.options)
+        digest = await anyio.to_thread.run_sync(parts.digest, spec.bundle_dir, wanted.local_parts)
+        return environment_key(spec.runtime, wanted, installer=installer, index=index, parts_digest=digest)
 
     def get(self, key: str) -> Environment | None:
         """Return the ready environment named ``key``."""
@@ -200,7 +216,8 @@ def chosen_installer(default: str, allow_uv: bool | None) -> str:
     return default if allow_uv is None else "uv" if allow_uv else "pip"
 
 
-def _read(spec: EnvironmentSpec) -> Requirements:
+def read_requirements(spec: EnvironmentSpec) -> Requirements:
+    """Return what ``spec`` asks for. Raises: BadRequirement."""
     return requirements.parse(
         spec.requirements,
         bundle_dir=spec.bundle_dir,
