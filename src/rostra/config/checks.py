@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 
 from rostra.config import sections
-from rostra.config.values import version_range
+from rostra.config.values import dated_range
 
 _LONGEST_TIMEOUT = dt.timedelta(seconds=2_592_000)
 _BOOTSTRAP_KEY_BYTES = 32
@@ -127,7 +127,7 @@ def _python(python: sections.Python) -> Iterator[Complaint]:
     for name, texts in (("Deprecated", python.deprecated), ("Retired", python.retired)):
         for text in texts:
             try:
-                version_range(text)
+                dated_range(text)
             except ValueError as why:
                 yield f"Python.{name}", str(why)
     yield from _positive("Python", "ProbeTimeout", python.probe_timeout)

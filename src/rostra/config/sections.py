@@ -105,11 +105,15 @@ class Python:
     minimum_version: str = setting("3.8.0", "Oldest Python that may be configured.", reloadable=True)
     deprecated: tuple[str, ...] = setting(
         [],
-        "Version or range (3.9, <3.10) that runs what it has but is chosen for new "
-        "content only when nothing else fits.",
+        "Version or range (3.9, <3.10) that runs what it has but is chosen for new content only when nothing else "
+        "fits; with a day it begins by itself (3.9 from 2027-01-31).",
         reloadable=True,
     )
-    retired: tuple[str, ...] = setting([], "Version or range that is not used any more.", reloadable=True)
+    retired: tuple[str, ...] = setting(
+        [],
+        "Version or range that is not used any more; with a day it begins by itself (<3.10 from 2027-01-31).",
+        reloadable=True,
+    )
     probe_timeout: dt.timedelta = setting(
         dt.timedelta(seconds=10), "How long an interpreter may take to describe itself."
     )

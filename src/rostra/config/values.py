@@ -59,6 +59,23 @@ def version_range(text: str) -> SpecifierSet:
     return found
 
 
+def dated_range(text: str) -> tuple[SpecifierSet, dt.date | None]:
+    """Read a version or range as `version_range` does, with an optional day it holds from: ``3.8 from 2027-01-31``.
+
+    Raises:
+        ValueError: with a sentence that says what is expected.
+    """
+    versions, *days = re.split(r"\s+from\b", text.strip(), maxsplit=1)
+    if not days:
+        return version_range(versions), None
+    day = days[0].strip()
+    try:
+        since = dt.date.fromisoformat(day)
+    except ValueError:
+        raise ValueError(f"{day!r} is not a day; write for example 3.8 from 2027-01-31") from None
+    return version_range(versions), since
+
+
 def shown(setting: Declared, value: Any) -> str | list[str]:
     """Return ``value`` as it would stand in the file; secrets and passwords inside addresses are hidden."""
     if setting.repeatable:

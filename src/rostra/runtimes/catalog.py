@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.version import Version
 
 from rostra.config import sections
 from rostra.config.load import Source
-from rostra.config.values import version_range
 from rostra.runtimes.discover import discover
 from rostra.runtimes.errors import BelowMinimum
+from rostra.runtimes.lifecycle import Rule, Turn, next_turn, rules_of, state_on
 from rostra.runtimes.model import Policy, Runtime, RuntimeState
 from rostra.runtimes.probe import Probe, probe
 
@@ -22,12 +23,14 @@ from rostra.runtimes.probe import Probe, probe
 class Row:
     """One configured (or found) interpreter. ``place`` is ``rostra.gcfg:14``, empty when found by searching.
 
+    ``state`` is that of the moment the catalog was made for, ``turn`` its next change.
     ``problem`` says why it cannot be used; ``note`` says something worth knowing about one that can.
     """
 
     probe: Probe
     place: str
     state: RuntimeState
+    turn: Turn | None = None
     problem: str = ""
     note: str = ""
 
@@ -38,12 +41,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """What this server has. ``rows`` are in configured order; ``policy`` is the one in force."""
+    """What this server has. ``rows`` are in configured order; ``policy`` is the one in force.
+
+    Its states are those of one moment: a server that runs for months asks `at` for those of the present one.
+    """
 
     rows: tuple[Row, ...] = ()
     policy: Policy = Policy.major_minor
     minimum: str = "3.8.0"
     discovered: bool = False
+    rules: tuple[Rule, ...] = ()
+
+    def at(self, moment: dt.datetime) -> Catalog:
+        """Return the same interpreters with their states as they are at ``moment``."""
+        if not any(rule.since for rule in self.rules):
+            return self
+        return replace(self, rows=tuple(_turned(row, self.rules, moment) for row in self.rows))
 
     @property
     def runtimes(self) -> tuple[Runtime, ...]:
@@ -103,28 +116,36 @@ async def inspect(
     memory: Path | None,
     sources: Mapping[str, Source] | None = None,
     environ: Mapping[str, str] | None = None,
+    moment: dt.datetime | None = None,
 ) -> Catalog:
-    """As `open_catalog`, but interpreters below the minimum are rows with a problem."""
-    policy, minimum = Policy(python.version_matching), python.minimum_version
+    """As `open_catalog`, but interpreters below the minimum are rows with a problem. States are those at ``moment`` (now)."""
+    policy, minimum, rules = Policy(python.version_matching), python.minimum_version, rules_of(python)
     if not python.enabled:
         return Catalog(policy=policy, minimum=minimum)
     discovered = not python.executable
     paths = python.executable or discover(os.environ if environ is None else environ)
     probes = await probe(paths, timeout=python.probe_timeout, memory=memory)
+    rows = _rows(probes, python, _places(len(paths), sources))
+    now = moment or dt.datetime.now(dt.UTC)
     return Catalog(
-        rows=_rows(probes, python, _places(len(paths), sources)),
+        rows=tuple(_turned(row, rules, now) for row in rows),
         policy=policy,
         minimum=minimum,
         discovered=discovered,
+        rules=rules,
     )
 
 
-def state_of(version: Version, python: sections.Python) -> RuntimeState:
-    """Return the state the settings give to ``version``; retired outranks deprecated."""
-    for state, texts in ((RuntimeState.retired, python.retired), (RuntimeState.deprecated, python.deprecated)):
-        if any(version_range(text).contains(version, prereleases=True) for text in texts):
-            return state
-    return RuntimeState.active
+def state_of(version: Version, python: sections.Python, moment: dt.datetime | None = None) -> RuntimeState:
+    """Return the state the settings give to ``version`` at ``moment`` (now when None)."""
+    return state_on(version, rules_of(python), moment or dt.datetime.now(dt.UTC))
+
+
+def _turned(row: Row, rules: Sequence[Rule], moment: dt.datetime) -> Row:
+    version = row.probe.version
+    if version is None:
+        return row
+    return replace(row, state=state_on(version, rules, moment), turn=next_turn(version, rules, moment))
 
 
 def _places(count: int, sources: Mapping[str, Source] | None) -> tuple[str, ...]:
@@ -138,7 +159,6 @@ def _rows(probes: Sequence[Probe], python: sections.Python, places: Sequence[str
     rows = []
     for found, place in zip(probes, places, strict=True):
         version = found.version
-        state = state_of(version, python) if version else RuntimeState.active
         problem, note = found.problem, ""
         if version and version < Version(python.minimum_version):
             problem = f"is older than the minimum {python.minimum_version}"
@@ -146,7 +166,7 @@ def _rows(probes: Sequence[Probe], python: sections.Python, places: Sequence[str
             note = _note(found, version, seen, versions)
             seen.setdefault(found.target, found.executable)
             versions.setdefault(version, found.executable)
-        rows.append(Row(probe=found, place=place, state=state, problem=problem, note=note))
+        rows.append(Row(probe=found, place=place, state=RuntimeState.active, problem=problem, note=note))
     return tuple(rows)
 
 
@@ -164,6 +184,8 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
     if row.probe.target != row.probe.executable:
         path += f" -> {row.probe.target}"
     verdict = row.problem or ("usable" if row.state is RuntimeState.active else row.state.value)
+    if row.usable and row.turn:
+        verdict += f", {row.turn.state.value} from {row.turn.day}"
     return version, row.probe.implementation or "-", path, f"{verdict}; {row.note}" if row.note else verdict
 
 
@@ -178,6 +200,7 @@ def _row_json(row: Row) -> dict[str, object]:
         "platform": answer.platform if answer else None,
         "usable": row.usable,
         "state": row.state.value,
+        "turns": {"day": str(row.turn.day), "state": row.turn.state.value} if row.turn else None,
         "problem": row.problem or None,
         "note": row.note or None,
         "place": row.place or None,

@@ -163,8 +163,9 @@ async def python(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG001
 
 
 def installation(runtime: Runtime) -> dict[str, Any]:
-    """Return the runtime as clients list it; a deprecated one may still be chosen when nothing else fits."""
-    return {"version": str(runtime.version), "cluster_name": "Local", "image_name": "Local", "publishable": True}
+    """Return the runtime as clients list it; a deprecated one is not offered to new content."""
+    publishable = runtime.state is RuntimeState.active
+    return {"version": str(runtime.version), "cluster_name": "Local", "image_name": "Local", "publishable": publishable}
 
 
 @router.get("/v1/server_settings/r")
