@@ -146,3 +146,24 @@ class Rendering(Table):
     rendered_at: Mapped[dt.datetime]
     duration_ms: Mapped[int]
     active: Mapped[bool] = mapped_column(default=False)
+
+
+class Visit(Table):
+    """One opened page, or one call with a key. ``user_id`` is None for somebody unknown.
+
+    ``bundle_id`` is set for static content and documents (with ``rendering_id``), which the server itself shows; None
+    for interactive content.
+    """
+
+    __tablename__ = "visits"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"))
+    user_id: Mapped[int | None]  # no foreign key: a visit happened, whoever goes later
+    at: Mapped[dt.datetime]
+    path: Mapped[str]
+    agent: Mapped[str]
+    bundle_id: Mapped[int | None]
+    rendering_id: Mapped[int | None]
+
+    __table_args__ = (sa.Index("visits_by_item", "item_id", "at"), sa.Index("visits_by_time", "at"))
