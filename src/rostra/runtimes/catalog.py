@@ -125,6 +125,8 @@ async def inspect(
     discovered = not python.executable
     paths = python.executable or discover(os.environ if environ is None else environ)
     probes = await probe(paths, timeout=python.probe_timeout, memory=memory)
+    if discovered:  # configured ones stay in the order of their lines
+        probes = tuple(sorted(probes, key=lambda found: found.version or Version("0")))
     rows = _rows(probes, python, _places(len(paths), sources))
     now = moment or dt.datetime.now(dt.UTC)
     return Catalog(
