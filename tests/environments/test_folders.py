@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rostra.environments.folders import leftovers, publish, read_plain, relink, remove_tree, scratch, seal, write_new
+from rostra.environments.folders import leftovers, publish, read_plain, remove_tree, scratch, seal, write_new
 
 
 def mode(path: Path) -> int:
@@ -30,18 +30,18 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_sealing_lets_all_read_and_nobody_write(tree: Path) -> None:
-    assert seal(tree) == len("#!/bin/sh\n") + 5
+    assert seal(tree, shared=False) == len("#!/bin/sh\n") + 5
     assert (mode(tree / "bin"), mode(tree / "bin" / "run"), mode(tree / "data")) == (0o555, 0o555, 0o444)
     assert mode(tree) == 0o755, "or it could not be renamed"
 
 
 def test_sealing_does_not_follow_links(tree: Path) -> None:
-    seal(tree)
+    seal(tree, shared=False)
     assert mode(tree.parent / "outside") == 0o600
 
 
 def test_a_sealed_tree_can_be_removed_and_nothing_else_is(tree: Path) -> None:
-    seal(tree)
+    seal(tree, shared=False)
     remove_tree(tree)
     assert not tree.exists()
     assert (tree.parent / "outside").exists()
@@ -83,18 +83,3 @@ def test_reading_refuses_links_and_pipes(tmp_path: Path) -> None:
         with pytest.raises(OSError):  # noqa: PT011
             read_plain(tmp_path / name)
     assert read_plain(tmp_path / "outside", 4) == "prec"
-
-
-def test_links_into_the_cache_become_hard_links_and_others_stay(tmp_path: Path) -> None:
-    cache, env = tmp_path / "cache", tmp_path / "env"
-    cache.mkdir()
-    env.mkdir()
-    (cache / "a.py").write_text("x = 1\n")
-    (tmp_path / "secret").write_text("x")
-    (cache / "out").symlink_to(tmp_path / "secret")
-    (tmp_path / "cache-2").write_text("its name begins alike")
-    for name, target in {"a.py": cache / "a.py", "b": tmp_path / "cache-2", "c": cache / "out", "d": cache}.items():
-        (env / name).symlink_to(target)
-    assert relink(env, cache) == 1
-    assert (env / "a.py").lstat().st_ino == (cache / "a.py").stat().st_ino
-    assert all((env / name).is_symlink() for name in "bcd")

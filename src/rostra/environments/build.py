@@ -16,7 +16,7 @@ import anyio
 
 from rostra.environments import bytecode, failure, installed, lock, parts, pip, uv
 from rostra.environments.errors import InstallFailed
-from rostra.environments.folders import remove_tree, seal
+from rostra.environments.folders import give, remove_tree, seal
 from rostra.environments.installed import Installed
 from rostra.environments.requirements import Requirements
 from rostra.environments.site import Site
@@ -56,6 +56,7 @@ async def build(site: Site, wanted: Requirements, *, installer: str, bundle_dir:
     """
     await anyio.to_thread.run_sync(site.prepare)
     await anyio.to_thread.run_sync(parts.copy, bundle_dir, wanted.local_parts, site.parts)
+    await anyio.to_thread.run_sync(lambda: give(site.box, like=site.tools.yard))
     site.asked = wanted.names
     try:
         chosen = await _make(site, installer_named(installer))
@@ -129,7 +130,7 @@ async def _finish(site: Site, chosen: Installer, final: Path) -> Built:
         group.start_soon(bytecode.provide, site, folder)
     if chosen.NAME == pip.NAME:
         await anyio.to_thread.run_sync(pip.relocate, site.env, final)
-    size = await anyio.to_thread.run_sync(seal, site.env)
+    size = await anyio.to_thread.run_sync(lambda: seal(site.env, shared=not site.private))
     heading = (
         f"installed with {chosen.NAME} for Python {site.runtime.version} on {site.runtime.platform or 'this server'}"
     )

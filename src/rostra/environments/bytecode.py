@@ -20,7 +20,7 @@ from pathlib import Path
 import anyio
 
 from rostra.environments import compile_files
-from rostra.environments.folders import read_plain, scratch, sync_all
+from rostra.environments.folders import own, read_plain, scratch, sync_all
 from rostra.environments.site import Site, silent
 from rostra.runtimes.model import Runtime
 
@@ -159,6 +159,7 @@ def _shelve(sources: list[Source], out: Path, folder: Path, tag: str) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             if fine:
                 with contextlib.suppress(FileNotFoundError):  # two lines may name equal sources
+                    own(str(out / f"{digest}.pyc"), os.lstat(out / f"{digest}.pyc"))
                     os.replace(out / f"{digest}.pyc", target)  # noqa: PTH105
             elif not target.exists():
                 target.touch(mode=0o444)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import stat
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import anyio
 
+from rostra.errors import Unavailable
 from rostra.ids import new_key
 
 SCRATCH = ".scratch-"
@@ -46,17 +48,19 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def seal(root: Path) -> int:
+def seal(root: Path, *, shared: bool) -> int:
     """Make everything below ``root`` the server's, readable by all and writable by nobody; return its size in bytes.
 
-    Files that are hard-linked elsewhere count like any other. ``root`` itself stays writable: it is to be renamed.
+    Files that are hard-linked elsewhere count like any other; while they are ``shared`` with an installer's cache they
+    stay whose they are, or it could not link them again. ``root`` itself stays writable: it is to be renamed.
     """
     size = 0
     for folder, _, entries in _walk(root):
-        _own(folder)
+        own(folder, os.lstat(folder))
         for entry in entries:
             found = entry.stat(follow_symlinks=False)
-            _own(entry.path, found)
+            if not (shared and found.st_nlink > 1):
+                own(entry.path, found)
             if stat.S_ISREG(found.st_mode):
                 size += found.st_size
                 wanted = 0o555 if found.st_mode & 0o111 else 0o444
@@ -66,34 +70,20 @@ def seal(root: Path) -> int:
     return size
 
 
-def _own(path: str, found: os.stat_result | None = None) -> None:
+def own(path: str, found: os.stat_result) -> None:
     """Take over what an installer wrote under another account, so that this account cannot change it any more."""
-    found = found or os.lstat(path)
     if os.geteuid() == 0 and found.st_uid != 0:
         os.chown(path, 0, 0, follow_symlinks=False)
 
 
-def relink(root: Path, store: Path) -> int:
-    """Replace links below ``root`` that lead to regular files in ``store`` by hard links to them; return how many.
-
-    Other links stay as they are. A file that can have no more links is copied.
-    """
-    inside = f"{store.resolve()}{os.sep}"
-    count = 0
-    for _, _, entries in _walk(root):
-        for entry in entries:
-            if not entry.is_symlink():
-                continue
-            target = os.path.realpath(entry.path)
-            if target.startswith(inside) and stat.S_ISREG(os.lstat(target).st_mode):
-                fresh = f"{entry.path}{SCRATCH}"
-                try:
-                    os.link(target, fresh)
-                except OSError:
-                    shutil.copy2(target, fresh)
-                os.replace(fresh, entry.path)  # noqa: PTH105
-                count += 1
-    return count
+def give(root: Path, *, like: Path) -> None:
+    """Hand a tree to whom ``like`` belongs, when this server may: installers run under an account of their own."""
+    owner = like.lstat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for folder, _, entries in _walk(root):
+        for path in (folder, *(entry.path for entry in entries)):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def write_new(path: Path, text: str) -> None:
@@ -120,9 +110,14 @@ def publish(place: Path, final: Path) -> bool:
     sync_all(place)
     try:
         os.rename(place, final)  # noqa: PTH104  # fails when final is a folder with something in it
-    except OSError:
+    except OSError as why:
         if final.is_dir():
             return False
+        if why.errno == errno.EXDEV:
+            raise Unavailable(
+                f"{place} and {final} are on different file systems.",
+                hint="Keep cache/, bytecode/ and environments/ of the data folder on one.",
+            ) from why
         raise
     final.chmod(0o555)
     sync_folder(final.parent)

@@ -68,7 +68,6 @@ async def install(site: Site, wanted: Requirements, *, build: bool) -> tuple[int
         install_argv(site.python, wanted, site.root, build=build, report=report),
         env=variables(site.index, cache),
         network=True,
-        writable=() if site.private else (cache,),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uv as uv_package
 
+from rostra.environments.folders import give
 from rostra.environments.index import IndexSettings, mask
 from rostra.environments.shell import BuildShell
 from rostra.runtimes.model import Runtime
@@ -30,12 +31,20 @@ class Tools:
     workers: int = 2  # processes that compile at the same time
 
     @property
-    def uv_cache(self) -> Path:
+    def yard(self) -> Path:
+        """Where environments are built, together with the shared caches.
+
+        One folder, because a sandbox shows each folder as a mount, and there are no hard links between two of them.
+        """
         return self.data_dir / "cache" / "uv"
 
     @property
+    def uv_cache(self) -> Path:
+        return self.yard / "shared"
+
+    @property
     def pip_cache(self) -> Path:
-        return self.data_dir / "cache" / "pip"
+        return self.yard / "pip"
 
     @property
     def bytecode(self) -> Path:
@@ -77,8 +86,9 @@ class Site:
 
     def cache(self, shared: Path) -> Path:
         """Return the cache an installer may write: the shared one only while no foreign code runs."""
-        if not self.private:
+        if not self.private and not shared.is_dir():
             shared.mkdir(parents=True, exist_ok=True)
+            give(shared, like=self.tools.yard)
         return self.box / "cache" if self.private else shared
 
     def variables(self) -> dict[str, str]:
@@ -97,11 +107,14 @@ class Site:
         *,
         env: Mapping[str, str],
         network: bool,
-        writable: Sequence[Path] = (),
+        writable: Sequence[Path] | None = None,
         readable: Sequence[Path] = (),
         on_line: Say | None = None,
     ) -> tuple[int, list[str]]:
-        """Run a program for this build; return its exit status and its last lines, credentials masked."""
+        """Run a program for this build; return its exit status and its last lines, credentials masked.
+
+        ``writable`` None is what installers may write: all caches and places while no foreign code runs, else the box.
+        """
         lines: list[str] = []
 
         def hear(line: str) -> None:
@@ -111,13 +124,15 @@ class Site:
             (on_line or self.say)(masked)
 
         runtime = self.runtime
-        shown = (*runtime.prefixes, runtime.executable, runtime.target, self.root, *readable, *self.index.folders)
+        place = (self.root,) if self.private else ()  # else it is part of what is writable
+        shown = (*runtime.prefixes, runtime.executable, runtime.target, *place, *readable, *self.index.folders)
+        usual = (self.box,) if self.private else (self.tools.yard,)
         code = await self.tools.shell.run(
             argv,
             env={**self.variables(), **env},
             cwd=self.box,
             readable=tuple(dict.fromkeys(shown)),
-            writable=(self.box, *writable),
+            writable=usual if writable is None else tuple(writable),
             network=network,
             timeout=timedelta(seconds=max(1.0, self.ends_at - asyncio.get_running_loop().time())),
             on_line=hear,

@@ -133,7 +133,7 @@ class Store:
 
     def _reconcile(self) -> list[str]:
         done: list[str] = []
-        places = [self.tools.bytecode, *sorted(self.folder.glob("*"))]
+        places = [self.tools.yard, self.tools.bytecode, *sorted(self.folder.glob("*"))]
         for left in (left for place in places for left in leftovers(place)):
             remove_tree(left)
             done.append(f"Removed {left.relative_to(self.tools.data_dir)}, left by an installation that did not end.")
@@ -175,7 +175,7 @@ class Store:
         async with self._room:
             say(f"Building environment {key} for Python {spec.runtime.version} with {installer}")
             final = self.folder / str(spec.runtime.version) / key
-            async with scratch(final.parent) as place:
+            async with scratch(self.tools.yard) as place:
                 site = Site(
                     tools=self.tools,
                     runtime=spec.runtime,
@@ -194,6 +194,7 @@ class Store:
             return environment
 
     def _publish(self, site: Site, built: Built, final: Path) -> Environment:
+        final.parent.mkdir(parents=True, exist_ok=True)
         environment = Environment(
             key=final.name,
             runtime=site.runtime,

@@ -6,9 +6,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import anyio
-
-from rostra.environments.folders import relink
 from rostra.environments.index import IndexSettings
 from rostra.environments.lock import hashes_in
 from rostra.environments.requirements import Requirements
@@ -54,10 +51,10 @@ def hashes_argv(uv: Path, python: Path, frozen: Path, *, build: bool = False) ->
     return (str(uv), "pip", "compile", *options, "--prerelease", "allow", "--python", str(python), str(frozen))
 
 
-def variables(index: IndexSettings, cache: Path, *, link: str = "hardlink") -> dict[str, str]:
+def variables(index: IndexSettings, cache: Path) -> dict[str, str]:
     fixed = {
         "UV_CACHE_DIR": str(cache),
-        "UV_LINK_MODE": link,
+        "UV_LINK_MODE": "hardlink",
         "UV_NO_CONFIG": "1",
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",
@@ -90,10 +87,7 @@ async def install(site: Site, wanted: Requirements, *, build: bool) -> tuple[int
             site.say(reported(line))
 
     argv = install_argv(site.tools.uv, site.python, wanted, site.root, build=build, no_index=site.index.no_index)
-    code, lines = await _run(site, argv, hear)
-    if code == 0 and not site.private:
-        await anyio.to_thread.run_sync(relink, site.env, site.tools.uv_cache)
-    return code, lines
+    return await _run(site, argv, hear)
 
 
 async def hashes(site: Site, packages: list[Package]) -> Mapping[str, tuple[str, ...]]:
@@ -107,13 +101,10 @@ async def hashes(site: Site, packages: list[Package]) -> Mapping[str, tuple[str,
 
 
 async def _run(site: Site, argv: tuple[str, ...], on_line: Say, *, network: bool = True) -> tuple[int, list[str]]:
-    cache = site.cache(site.tools.uv_cache)
     return await site.run(
         argv,
-        # a sandbox shows cache and box as two mounts, between which there are no hard links: `relink` makes them
-        env=variables(site.index, cache, link="hardlink" if site.private else "symlink"),
+        env=variables(site.index, site.cache(site.tools.uv_cache)),
         network=network,
         readable=(site.tools.uv,),
-        writable=() if site.private else (cache,),
         on_line=on_line,
     )
