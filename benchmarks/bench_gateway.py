@@ -1,6 +1,6 @@
 """P10: the gateway against proxies, all before the same backends: requests, latency, WebSockets, large bodies, memory.
 
-Run with a role, this module is one of the processes of its own set-up: ``python -m benchmarks.bench_gateway backend DIR``.
+With a role, this module is one of the processes of its own set-up: ``python -m benchmarks.bench_gateway backend DIR``.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def run(quick: bool) -> list[Row]:
 
 
 def _before(kind: str, folder: Path, quick: bool) -> list[Row]:
-    """Requests a second before a backend of ``kind``; latency too before the native one, which answers directly as well."""
+    """Requests a second before a backend of ``kind``; latency too before the native one, which answers directly too."""
     folder.mkdir()
     with contextlib.ExitStack() as stack:
         backend = folder / "app.sock"

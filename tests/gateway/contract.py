@@ -101,6 +101,7 @@ class WhereContract(Contract):
             "X-Forwarded-For": "127.0.0.1",
             "X-Forwarded-Proto": "http",
             "X-Forwarded-Host": "server.test",
+            "X-Real-IP": "127.0.0.1",
             "X-RSC-Request": "http://server.test" + target,
             "RStudio-Connect-App-Base-URL": "http://server.test" + ITEM.rstrip("/"),
             "RStudio-Connect-Credentials": '{"user":"ann"}',
@@ -137,12 +138,15 @@ class WhereContract(Contract):
 
     async def test_a_vanity_path_is_exchanged_for_the_base_the_process_knows(self, world: World) -> None:
         server = await world.server()
-        world.control.decide("/sales/", "pool", base=ITEM)
+        world.control.decide("/sales/", "pool", base=ITEM, sticky=True)
         await world.control.push_pool("pool", server)
         await world.control.push_vanities("/sales/")
         client = await world.client()
-        told = (await client.ask("/sales/x?y=/sales/")).json()
-        assert (told["name"], told["start"]) == ("one", f"GET {ITEM}x?y=/sales/ HTTP/1.1")
+        got = await client.ask("/sales/x?y=/sales/")
+        assert (got.json()["name"], got.json()["start"]) == ("one", f"GET {ITEM}x?y=/sales/ HTTP/1.1")
+        # The page's own links lead to the base, relative ones stay here: both must come back to the same process.
+        paths = [line.split("; ")[1] for line in got.all("set-cookie")]
+        assert paths == [f"Path={ITEM}", "Path=/sales/"]
 
     async def test_a_missing_slash_is_redirected_with_its_query(self, world: World) -> None:
         world.control.decisions[ITEM.rstrip("/")] = {"redirect": ITEM, "ttl": 60}

@@ -56,6 +56,11 @@ def test_what_is_no_decision_is_said(change: dict[str, object], why: str) -> Non
         read_decision(message, 0)
 
 
+def test_letters_outside_ascii_are_written_as_in_requests() -> None:
+    moved = read_decision({"redirect": "/ventes-été/", "ttl": 1}, 0)
+    assert moved.redirect == b"/ventes-%C3%A9t%C3%A9/"
+
+
 def test_a_decision_is_fresh_for_its_time_and_then_stale_for_ten_minutes() -> None:
     table = Decisions()
     table.remember(KEY, b"/content/a/", Decision(until=5))

@@ -67,6 +67,7 @@ def test_lines() -> None:
         "X-Forwarded-For: 1.2.3.4",
         "X-Forwarded-Proto: http",
         "X-Forwarded-Host: inner:1",
+        "X-Real-IP: 1.2.3.4",
         "RStudio-Connect-App-Base-URL: http://inner:1/content/a",
         "",
     ]

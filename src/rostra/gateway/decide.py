@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rostra.errors import Unavailable
-from rostra.gateway import headers
+from rostra.gateway import headers, paths
 
 STALE_SECONDS = 600.0  # how much longer than its ttl a decision serves while control is away
 MOST_REMEMBERED = 50_000
@@ -72,10 +72,9 @@ def read_decision(message: dict[str, Any], now: float) -> Decision:
 
 def _path(text: str) -> bytes:
     """A path as it goes into a head: no character of it may end a line or a word there."""
-    raw = text.encode("utf-8")
-    if not raw.startswith(b"/") or any(byte <= 32 or byte == 127 for byte in raw):
+    if not text.startswith("/") or any(mark <= " " or mark == "\x7f" for mark in text):
         raise ValueError(f"{text!r} is not a path")
-    return raw
+    return paths.as_browsers_write(text)
 
 
 class Decisions:

@@ -315,8 +315,9 @@ class Exchange:
             return b""
         if process.key.encode() in self.request.fields.sticky:
             return b""
-        path = self.plane.external(decision.prefix)
-        return headers.sticky_line(process.key, path, secure=self._whence is not None and self._whence.is_secure)
+        secure = self._whence is not None and self._whence.is_secure
+        paths = dict.fromkeys((decision.base, decision.prefix))  # the page's absolute links, and its relative ones
+        return b"".join(headers.sticky_line(process.key, self.plane.external(path), secure=secure) for path in paths)
 
     def answer_payload(self, payload: bytes) -> None:
         self._write(chunk(payload) if self._chunks else payload)
@@ -375,7 +376,7 @@ class Exchange:
             self._end(reusable=False)
             self.client.cut()
             return
-        keep = self._may_keep() and bool(self.request.minor)
+        keep = self._may_keep() and bool(self.request.minor) and status != 408
         path = self.request.path
         self._answer_ourselves(answers.plain(status, sentence, path=path, head_only=self.is_head, keep=keep), keep=keep)
 

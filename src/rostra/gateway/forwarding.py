@@ -74,10 +74,11 @@ class Forwarding:
 
 
 def lines_for_content(whence: Whence, base: bytes) -> bytes:
-    """Return X-Forwarded-* and the base URL; ``base`` is the external path content is mounted at."""
-    forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n"
+    """Return X-Forwarded-*, X-Real-IP and the base URL; ``base`` is the external path content is mounted at."""
+    told = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\nX-Real-IP: %b\r\n"
     url = whence.origin + base.rstrip(b"/")
-    return forwarded % (whence.chain, whence.scheme, whence.host) + b"RStudio-Connect-App-Base-URL: %b\r\n" % url
+    forwarded = told % (whence.chain, whence.scheme, whence.host, whence.address)
+    return forwarded + b"RStudio-Connect-App-Base-URL: %b\r\n" % url
 
 
 def lines_for_control(whence: Whence, *, stripped: bytes, reason: bytes) -> bytes:

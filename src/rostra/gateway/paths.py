@@ -24,13 +24,18 @@ class Vanities:
 
 
 def vanities(texts: Iterable[str]) -> Vanities:
-    """Return the table for ``texts``; letters outside ASCII match percent-encoded and raw. ``/`` alone is ignored."""
+    """Return the table for ``texts``; letters outside ASCII match percent-encoded. ``/`` alone is ignored."""
     paths: set[bytes] = set()
     for text in texts:
         path = f"/{text.strip('/')}/"
         if path != "//" and not path.encode().startswith(_RESERVED):
-            paths |= {path.encode(), quote(path, safe="/!$&'()*+,;=:@-._~%").encode()}
+            paths.add(as_browsers_write(path))
     return Vanities(frozenset(paths), max((path.count(b"/") for path in paths), default=0))
+
+
+def as_browsers_write(path: str) -> bytes:
+    """Return ``path`` with every letter that may not stand in a request percent-encoded; what is encoded stays."""
+    return quote(path, safe="/!$&'()*+,;=:@-._~%").encode("ascii")
 
 
 def prefix_of(path: bytes, known: Vanities) -> bytes | None:

@@ -159,6 +159,9 @@ class Plane:
         except BadDecision as why:
             log.error("%s", why)
             return Decision(until=0)
+        except Exception:
+            log.exception("asking for a decision failed")
+            return None
         finally:
             del self._deciding[credential, prefix]
         if forgets == self._forgets:  # else it may be what was to be forgotten: good for those who wait, not for later
@@ -260,6 +263,9 @@ class Plane:
             return bool(answer.get("ready"))
         except ControlAway:
             return None
+        except Exception:
+            log.exception("asking for a process failed")
+            return False
         finally:
             del self._starting[pool]
 
@@ -319,6 +325,8 @@ class Plane:
             self._visits.append([decision.item, decision.user, path, self._clock.now().timestamp(), agent])
 
     def _tell_visits(self) -> None:
+        if not self.link.connected.is_set():
+            return  # told when control is back
         visits, self._visits = self._visits, []
         for start in range(0, len(visits), 100):
             self.link.tell({"tell": "visits", "rows": visits[start : start + 100]})
