@@ -1,4 +1,4 @@
-"""People, browser sessions, API keys and mailed or printed one-time links."""
+"""People, groups, browser sessions, API keys, publishers' key pairs and mailed or printed one-time links."""
 
 from __future__ import annotations
 
@@ -64,3 +64,38 @@ class OneTimeLink(Table):
     token_hash: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     expires_at: Mapped[dt.datetime]
+
+
+class Group(Table):
+    """People who are given permissions together. ``folded`` is the name in lower case: no two groups share it."""
+
+    __tablename__ = "groups"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    guid: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    folded: Mapped[str] = mapped_column(unique=True)
+    owner_id: Mapped[int | None]  # who made it; no foreign key: the group stays
+    created_at: Mapped[dt.datetime]
+
+
+class Membership(Table):
+    __tablename__ = "memberships"
+
+    group_id: Mapped[int] = mapped_column(sa.ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class KeyPair(Table):
+    """What a publishing client signs its requests with. It is nobody's until a signed-in person claims it.
+
+    ``public_key`` is DER (SubjectPublicKeyInfo), base64.
+    """
+
+    __tablename__ = "key_pairs"
+
+    token: Mapped[str] = mapped_column(primary_key=True)
+    public_key: Mapped[str] = mapped_column(sa.Text)
+    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[dt.datetime]
+    active_at: Mapped[dt.datetime | None]

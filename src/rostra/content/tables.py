@@ -91,16 +91,17 @@ class Bundle(Table):
 
 
 class Permission(Table):
-    """``role`` is ``viewer`` or ``owner`` (a collaborator, in the wire's word)."""
+    """Given to one person or to one group. ``role`` is ``viewer`` or ``owner`` (a collaborator, in the wire's word)."""
 
     __tablename__ = "permissions"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), index=True)
-    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    group_id: Mapped[int | None] = mapped_column(sa.ForeignKey("groups.id", ondelete="CASCADE"), index=True)
     role: Mapped[str]
 
-    __table_args__ = (sa.UniqueConstraint("item_id", "user_id"),)
+    __table_args__ = (sa.UniqueConstraint("item_id", "user_id"), sa.UniqueConstraint("item_id", "group_id"))
 
 
 class Variable(Table):
@@ -167,3 +168,113 @@ class Visit(Table):
     rendering_id: Mapped[int | None]
 
     __table_args__ = (sa.Index("visits_by_item", "item_id", "at"), sa.Index("visits_by_time", "at"))
+
+
+class Tag(Table):
+    """A word to find content by. One without a parent is a category: content cannot have it itself."""
+
+    __tablename__ = "tags"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tags.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]
+
+
+class ItemTag(Table):
+    __tablename__ = "item_tags"
+
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    tag_id: Mapped[int] = mapped_column(sa.ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class Bookmark(Table):
+    __tablename__ = "bookmarks"
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), primary_key=True, index=True)
+    created_at: Mapped[dt.datetime]
+
+
+class Thumbnail(Table):
+    __tablename__ = "thumbnails"
+
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    media_type: Mapped[str]
+    image: Mapped[bytes]
+    updated_at: Mapped[dt.datetime]
+
+
+class AuditEntry(Table):
+    """One change somebody made, written in the transaction that made it.
+
+    ``subject`` is the guid of the item, person or group it was made to. ``changes`` lists what each row was and became.
+    """
+
+    __tablename__ = "audit_entries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[dt.datetime] = mapped_column(index=True)
+    user_id: Mapped[int | None] = mapped_column(index=True)  # no foreign key: it happened, whoever goes later
+    user_guid: Mapped[str | None]
+    user_description: Mapped[str]
+    action: Mapped[str]
+    description: Mapped[str] = mapped_column(sa.Text)
+    subject: Mapped[str | None] = mapped_column(index=True)
+    changes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class ImageEnvironment(Table):
+    """An execution environment as clients record them. Rostra runs everything in place, so these are records only."""
+
+    __tablename__ = "image_environments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    guid: Mapped[str] = mapped_column(unique=True)
+    cluster_name: Mapped[str]
+    name: Mapped[str]
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]
+
+    __table_args__ = (sa.UniqueConstraint("cluster_name", "name"),)
+
+
+class Integration(Table):
+    """``secrets`` is the part of the configuration that is never given back, encrypted."""
+
+    __tablename__ = "integrations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    guid: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    description: Mapped[str]
+    template: Mapped[str]
+    auth_type: Mapped[str]
+    config: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    secrets: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]
+
+
+class Association(Table):
+    __tablename__ = "associations"
+
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    integration_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("integrations.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    created_at: Mapped[dt.datetime]
+
+
+class CheckRun(Table):
+    """One run of the system's checks. ``results`` is empty until it is over."""
+
+    __tablename__ = "check_runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str]  # requested, running, done
+    hostname: Mapped[str]
+    started_at: Mapped[dt.datetime]
+    results: Mapped[dict[str, Any]] = mapped_column(default=dict)
