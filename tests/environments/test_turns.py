@@ -96,8 +96,12 @@ async def test_who_gives_up_leaves_the_queue() -> None:
 
 async def test_a_block_that_fails_gives_its_turn_back() -> None:
     turns = Turns(1)
-    with pytest.raises(ValueError, match="no"):
+
+    async def fail() -> None:
         async with turns.turn(nobody):
             assert turns.full()
             raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await fail()
     assert not turns.full()

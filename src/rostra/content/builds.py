@@ -11,13 +11,14 @@ from packaging.version import Version
 
 from rostra.config.sections import Settings
 from rostra.content.manifest import Manifest
-from rostra.content.tables import Bundle, Item
+from rostra.content.tables import Item
 from rostra.environments.requirement_lines import decode
 from rostra.environments.spec import Environment, EnvironmentSpec
+from rostra.environments.turns import Place, nobody
 from rostra.errors import Gone
 from rostra.kinds.kind import Kind
 from rostra.runtimes.matching import choose
-from rostra.runtimes.model import Match, Policy, Request, Runtime, RuntimeState
+from rostra.runtimes.model import Match, Policy, Request, Runtime
 
 Say = Callable[[str], None]
 
@@ -25,7 +26,9 @@ Say = Callable[[str], None]
 class Environments(Protocol):
     """What `environments.store.Store` offers; tests hand in another."""
 
-    async def ensure(self, spec: EnvironmentSpec, say: Say) -> Environment: ...
+    async def ensure(
+        self, spec: EnvironmentSpec, say: Say, *, place: Place = nobody, patient: bool = False
+    ) -> Environment: ...
 
     async def overlay(self, runtime: Runtime, say: Say) -> Path: ...
 
@@ -126,30 +129,3 @@ def asked(manifest: Manifest) -> list[str]:
     if manifest.requires:
         lines.append(f"Bundle requires Python {manifest.requires}")
     return lines or ["Bundle requested no Python version"]
-
-
-def recorded_runtime(bundle: Bundle, runtimes: Sequence[Runtime]) -> Runtime:
-    """Return the interpreter the bundle was built for, and no other.
-
-    Raises:
-        RuntimeGone: it is not configured any more, is retired, or another version stands at its path.
-    """
-    for runtime in runtimes:
-        same = str(runtime.version) == bundle.runtime_version and str(runtime.executable) == bundle.runtime_path
-        if same and runtime.state is not RuntimeState.retired:
-            return runtime
-    present = [runtime.version for runtime in runtimes if runtime.state is not RuntimeState.retired]
-    raise RuntimeGone(bundle.runtime_version or "unknown", bundle.runtime_path or "", present)
-
-
-async def rebuild(
-    source: Source, bundle: Bundle, environments: Environments, *, runtimes: Sequence[Runtime], say: Say
-) -> Environment:
-    """Return the environment of a bundle that was built before, making it again when it is missing.
-
-    Raises:
-        RuntimeGone, InstallFailed
-    """
-    runtime = recorded_runtime(bundle, runtimes)
-    wanted = spec(runtime, source, install=bundle.managed is not False)
-    return await environments.ensure(wanted, say)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from rostra.content import builds, bundles, items, manifest, unpack
-from rostra.content.builds import Built, Say
+from rostra.content.builds import Built, RuntimeGone, Say
 from rostra.content.manifest import Manifest
 from rostra.content.processes import Processes
+from rostra.content.rebuild import rebuild
 from rostra.content.tables import Bundle, Item, Rendering
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
@@ -86,7 +87,7 @@ async def deploy(order: Order, tools: Tools, processes: Processes, render: Rende
     say(f"Building {work.kind.title} {work.item.title or work.item.name} from bundle {work.bundle.id}")
     await unpacked(work, tools)
     built = await environment(order, work, tools, say)
-    await record(work, built, tools)
+    await record(order, work, built, tools)
     if order.build_only:
         say(f"Built bundle {work.bundle.id}")
         return
@@ -129,12 +130,20 @@ async def unpacked(work: Work, tools: Tools) -> None:
 
 
 async def environment(order: Order, work: Work, tools: Tools, say: Say) -> Built:
-    """Choose an interpreter and make the environment, or take what an earlier build of this bundle chose."""
+    """Choose an interpreter and make the environment, or take what an earlier build of this bundle chose.
+
+    Building alone proves nothing, so it stays on the interpreter the bundle has; only a deploy may choose anew.
+
+    Raises:
+        RuntimeGone: it is only to be built, and its interpreter is not there any more.
+    """
     source = builds.Source(work.manifest, work.kind, tools.places.app(work.item.guid, work.bundle.id))
-    if work.bundle.state == "built" and work.kind.python and not order.build_only:
+    if work.bundle.state == "built" and work.kind.python:
         try:
-            ready = await builds.rebuild(source, work.bundle, tools.environments, runtimes=tools.runtimes(), say=say)
-        except builds.RuntimeGone as gone:
+            ready = await rebuild(source, work.bundle, tools, say)
+        except RuntimeGone as gone:
+            if order.build_only:
+                raise
             say(f"{gone.message}; choosing anew")
         else:
             runtime = ready.runtime
@@ -145,8 +154,20 @@ async def environment(order: Order, work: Work, tools: Tools, say: Say) -> Built
     )
 
 
-async def record(work: Work, built: Built, tools: Tools) -> None:
-    """Remember what the bundle was matched to: it runs on that and on nothing else."""
+async def record(order: Order, work: Work, built: Built, tools: Tools) -> None:
+    """Remember what the bundle was matched to: it runs on that and on nothing else.
+
+    What visitors get now keeps what it has until the new choice is proven; `_switch` writes it then.
+    """
+    for name, value in chosen(built, tools).items():
+        setattr(work.bundle, name, value)
+    if order.build_only or work.bundle.id != work.item.live_bundle_id:
+        async with transaction(tools.sessions) as session:
+            await session.execute(_recorded(work.bundle))
+
+
+def chosen(built: Built, tools: Tools) -> dict[str, object]:
+    """Return what a build settles about its bundle, by column."""
     facts: dict[str, object] = {"state": "built", "built_at": tools.clock.now()}
     if built.environment is not None:
         facts["runtime_version"] = str(built.environment.runtime.version)
@@ -155,10 +176,12 @@ async def record(work: Work, built: Built, tools: Tools) -> None:
         facts["managed"] = built.environment.root is not None
     if built.match is not None:
         facts["match_reason"] = built.match.reason
-    async with transaction(tools.sessions) as session:
-        await session.execute(sa.update(Bundle).where(Bundle.id == work.bundle.id).values(facts))
-    for name, value in facts.items():
-        setattr(work.bundle, name, value)
+    return facts
+
+
+def _recorded(bundle: Bundle) -> sa.Update:
+    names = ("state", "built_at", "runtime_version", "runtime_path", "environment_key", "managed", "match_reason")
+    return sa.update(Bundle).where(Bundle.id == bundle.id).values({name: getattr(bundle, name) for name in names})
 
 
 async def _start(step: Step) -> None:
@@ -232,4 +255,5 @@ async def _switch(step: Step, rendering: Rendering | None = None) -> None:
         if rendering is not None:
             await items.add_rendering(session, rendering, active=step.order.activate)
         if step.order.activate:
+            await session.execute(_recorded(step.work.bundle))
             await items.make_live(session, step.work.item.id, step.work.bundle, step.tools.clock.now())

@@ -6,6 +6,7 @@ import collections
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +17,7 @@ from rostra.content import builds, items, manifest, variables
 from rostra.content.errors import ItemNotFound
 from rostra.content.launching import Start, launch, seconds
 from rostra.content.paths import base_path, pool_key, split_pool
+from rostra.content.rebuild import rebuild
 from rostra.content.tables import Bundle, Item, Variable
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
@@ -29,16 +31,42 @@ from rostra.kinds.registry import by_name
 PROGRESS_LINES = 200
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far a start is. ``place`` is its place in the queue of builds, from 1; None: it does not wait there."""
+
+    lines: collections.deque[str] = field(default_factory=lambda: collections.deque(maxlen=PROGRESS_LINES))
+    installing: bool = True
+    place: int | None = None
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def stands(self, place: int | None) -> None:
+        self.place = place
+
+    @property
+    def phase(self) -> str:
+        """What is going on, in a few words for people."""
+        if not self.installing:
+            return "Starting"
+        return "Waiting for other installations" if self.place else "Installing its packages"
+
+
 class Processes:
     """Defines pools as they are asked for, from what the database says at that moment."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._progress: dict[PoolKey, collections.deque[str]] = {}
+        self._progress: dict[PoolKey, Progress] = {}
+
+    def standing(self, key: PoolKey) -> Progress:
+        """Return how far the last start of this pool is, for the waiting page."""
+        return self._progress.get(key) or Progress(installing=False)
 
     def progress(self, key: PoolKey) -> list[str]:
-        """Return what the last start of this pool has said so far, for the waiting page."""
-        return list(self._progress.get(key, ()))
+        """Return what the last start of this pool has said so far."""
+        return list(self.standing(key).lines)
 
     async def define(self, key: PoolKey) -> bool:
         """Make the pool known; False when the item is gone, not interactive, or has nothing to run."""
@@ -102,15 +130,15 @@ class Processes:
         """The same for a bundle that need not be the live one yet."""
         tools, settings = self._tools, self._tools.settings()
         kind = by_name(bundle.kind)
-        lines = collections.deque[str](maxlen=PROGRESS_LINES)
-        self._progress[pool_key(item.guid, bundle.id if draft else None)] = lines
+        progress = self._progress[pool_key(item.guid, bundle.id if draft else None)] = Progress()
         told = manifest.read(json.dumps(bundle.manifest).encode())
         code = tools.places.app(item.guid, bundle.id)
         source = builds.Source(told, kind, code)
-        environment = await builds.rebuild(
-            source, bundle, tools.environments, runtimes=tools.runtimes(), say=lines.append
-        )
-        overlay = await tools.environments.overlay(environment.runtime, lines.append)
+        try:
+            environment = await rebuild(source, bundle, tools, progress.say, place=progress.stands)
+            overlay = await tools.environments.overlay(environment.runtime, progress.say)
+        finally:
+            progress.installing = False
         async with transaction(tools.sessions) as session:
             own = await variables.for_process(session, tools.box, item.id)
             key = None
@@ -132,7 +160,8 @@ class Processes:
             memory_bytes=item.memory_limit or None,
             options={},
         )
-        return launch(start, process, tools.places, labels)
+        # What runs in an environment keeps it: it must not be removed as unused.
+        return launch(start, process, tools.places, {**labels, "environment": environment.key})
 
     async def _find(self, session: AsyncSession, key: PoolKey) -> tuple[Item, Bundle] | None:
         guid, draft = split_pool(key)

@@ -18,12 +18,13 @@ from rostra.clock import Clock, SystemClock
 from rostra.environments import parts, record, requirements
 from rostra.environments.build import Built, build
 from rostra.environments.errors import InstallFailed
-from rostra.environments.folders import leftovers, publish, remove_tree, scratch, write_new
+from rostra.environments.folders import SCRATCH, leftovers, publish, remove_tree, scratch, write_new
 from rostra.environments.key import environment_key
 from rostra.environments.record import Ready
 from rostra.environments.requirements import Requirements
 from rostra.environments.site import Say, Site, Tools
 from rostra.environments.spec import Environment, EnvironmentSpec
+from rostra.environments.turns import Place, Turns, nobody
 from rostra.ids import new_key
 from rostra.runtimes.model import Runtime
 
@@ -37,6 +38,16 @@ class _Flight:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
     failure: InstallFailed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How one build is wanted, and who hears of it."""
+
+    installer: str
+    say: Say
+    place: Place
+    patient: bool
 
 
 class Store:
@@ -55,11 +66,15 @@ class Store:
         self.folder = folder or tools.data_dir / "environments" / "python"
         self._installer = installer
         self._clock = clock or SystemClock()
-        self._room = asyncio.Semaphore(build_concurrency)
+        self._turns = Turns(build_concurrency)
         self._flights: dict[str, _Flight] = {}
 
-    async def ensure(self, spec: EnvironmentSpec, say: Say) -> Environment:
+    async def ensure(
+        self, spec: EnvironmentSpec, say: Say, *, place: Place = nobody, patient: bool = False
+    ) -> Environment:
         """Return the environment for ``spec``, building it when it is not there. ``say`` gets progress, line by line.
+
+        ``place`` hears the place in the queue of builds; ``patient`` lets all others go first.
 
         Safe to call any number of times at once; equal needs are built once. Cancelling a caller that builds ends its
         programs; another one that waits takes over.
@@ -87,7 +102,7 @@ class Store:
             if flight.failure is not None:
                 raise flight.failure
             try:
-                return await self._build(key, spec, wanted, installer, say)
+                return await self._build(key, spec, wanted, Asked(installer, say, place, patient))
             except InstallFailed as why:
                 if not spec.pins:  # who waits did not ask for these pins and may well succeed
                     flight.failure = why
@@ -121,11 +136,18 @@ class Store:
 
     async def remove(self, key: str) -> bool:
         """Remove an environment; False when there is none. Nothing may run in it."""
+        gone = self.take_away(key)
+        if gone is not None:
+            await anyio.to_thread.run_sync(remove_tree, gone)
+        return gone is not None
+
+    def take_away(self, key: str) -> Path | None:
+        """Rename an environment to scratch and return that, for `remove_tree`; None when there is none.
+
+        It does not wait, so what was found out just before, in the same step of the event loop, is still true.
+        """
         found = self._find(key)
-        if found is None or found.environment.root is None:
-            return False
-        await anyio.to_thread.run_sync(_remove, found.environment.root)
-        return True
+        return _scratched(found.environment.root) if found and found.environment.root else None
 
     async def reconcile(self) -> list[str]:
         """Remove what a crash left and return what was done, one sentence each. Call it before anything is built."""
@@ -167,12 +189,11 @@ class Store:
             if not flight.waiting:
                 self._flights.pop(key, None)
 
-    async def _build(
-        self, key: str, spec: EnvironmentSpec, wanted: Requirements, installer: str, say: Say
-    ) -> Environment:
-        if self._room.locked():
+    async def _build(self, key: str, spec: EnvironmentSpec, wanted: Requirements, asked: Asked) -> Environment:
+        installer, say = asked.installer, asked.say
+        if self._turns.full():
             say("Other environments are being built; waiting for a place")
-        async with self._room:
+        async with self._turns.turn(asked.place, patient=asked.patient):
             say(f"Building environment {key} for Python {spec.runtime.version} with {installer}")
             final = self.folder / str(spec.runtime.version) / key
             async with scratch(self.tools.yard) as place:
@@ -239,8 +260,12 @@ def _tell(why: InstallFailed, say: Say) -> None:
 
 
 def _remove(path: Path) -> None:
+    remove_tree(_scratched(path))
+
+
+def _scratched(path: Path) -> Path:
     """Rename first: half of an environment must never be found under its key."""
-    gone = path.with_name(f".scratch-{new_key(12)}")
+    gone = path.with_name(f"{SCRATCH}{new_key(12)}")
     path.chmod(0o755)
     path.rename(gone)
-    remove_tree(gone)
+    return gone
