@@ -164,6 +164,18 @@ class WhereContract(Contract):
         await asyncio.sleep(0.05)
         assert (await client.ask(ITEM)).json()["name"] == "control"
 
+    async def test_what_is_forgotten_while_it_is_asked_is_asked_again(self, world: World) -> None:
+        await world.content()
+        world.control.gate = asyncio.Event()
+        client = await world.client()
+        asking = asyncio.create_task(client.ask(ITEM))
+        await world.control.wait_for(lambda: bool(world.control.asked))
+        world.control.decisions.clear()
+        await world.control.push({"push": "forget", "prefix": ITEM, "credential": None})
+        world.control.gate.set()
+        await asking
+        assert (await client.ask(ITEM)).json()["name"] == "control"
+
     async def test_content_cannot_set_our_cookies_or_say_what_it_runs_on(self, world: World) -> None:
         async def handler(message, reader, writer) -> None:
             writer.write(answer(b"", "Set-Cookie: rsconnect=evil; Path=/", "Set-Cookie: a=1", "Server: x"))

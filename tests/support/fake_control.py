@@ -24,6 +24,7 @@ class FakeControl:
         self.asked: list[dict[str, Any]] = []
         self.told: list[dict[str, Any]] = []
         self.deaf = False  # connected, but answers nothing
+        self.gate: asyncio.Event | None = None  # holds back answers that have been decided
         self._pools: dict[str, dict[str, Any]] = {}
         self._vanities: list[str] = []
         self._writers: set[asyncio.StreamWriter] = set()
@@ -82,6 +83,8 @@ class FakeControl:
             answer: dict[str, Any] = {"ready": await self.on_process(message["pool"])}
         else:
             answer = self._decide(message["path"], message["credential"])
+        if self.gate is not None:
+            await self.gate.wait()
         self._say(writer, {"id": message["id"], **answer})
 
     def _decide(self, path: str, credential: dict[str, str]) -> dict[str, Any]:
