@@ -1,0 +1,72 @@
+"""Environments as an administrator sees them: what is on disk joined with what needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rostra.content.tables import Bundle, Item
+from rostra.environments import inventory_rows
+from rostra.environments.cleanup import Known, Standing, UsedBy
+from rostra.environments.inventory import weigh
+from rostra.runtimes.model import Runtime, RuntimeState
+
+
+async def needed(session: AsyncSession) -> dict[str, list[UsedBy]]:
+    """Return which items have a bundle built with each environment, by its key; live ones first, each item once."""
+    live = (Item.live_bundle_id == Bundle.id).label("live")
+    wanted = sa.select(Bundle.environment_key, Item.guid, Item.title, Item.name, live).join(
+        Item, Item.id == Bundle.item_id
+    )
+    wanted = wanted.where(Bundle.environment_key.is_not(None), Item.deleted_at.is_(None))
+    found: dict[str, dict[str, UsedBy]] = {}
+    for key, guid, title, name, is_live in await session.execute(wanted.order_by(Item.id, Bundle.id)):
+        items = found.setdefault(key or "", {})
+        before = items.get(guid)
+        items[guid] = UsedBy(guid, title or name, bool(is_live) or (before is not None and before.live))
+    return {key: sorted(items.values(), key=lambda item: not item.live) for key, items in found.items()}
+
+
+async def known(session: AsyncSession, runtimes: Sequence[Runtime], running: Mapping[str, int]) -> Known:
+    """Return what decides about every environment.
+
+    Args:
+        running: how many processes run in each, by key.
+    """
+    return Known(
+        interpreters={each.identity for each in runtimes if each.state is not RuntimeState.retired},
+        items=await needed(session),
+        used_at=await inventory_rows.last_uses(session),
+        running=running,
+    )
+
+
+def weighed(rows: Sequence[Standing]) -> list[Standing]:
+    """Return the rows with how heavy each is. Looks at every file: call it in a thread."""
+    return [replace(row, weight=weigh(row.found.path)) for row in rows]
+
+
+def to_json(row: Standing, data_dir: Path) -> dict[str, Any]:
+    """Return one environment as a flat object; sizes are bytes, times RFC 3339."""
+    found, weight = row.found, row.weight
+    return {
+        "sort": found.sort.value,
+        "python": found.python,
+        "key": found.key,
+        "state": row.state.value,
+        "own_bytes": weight.own if weight else None,
+        "shared_bytes": weight.shared if weight else None,
+        "packages": found.packages,
+        "installer": found.installer,
+        "interpreter": str(found.executable),
+        "created_at": found.created_at.isoformat(),
+        "used_at": row.used_at.isoformat() if row.used_at else None,
+        "processes": row.running,
+        "items": [{"guid": item.guid, "title": item.title, "live": item.live} for item in row.items],
+        "path": str(found.path.relative_to(data_dir)),
+    }
