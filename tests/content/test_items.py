@@ -283,3 +283,14 @@ async def test_purging_leaves_nothing_of_a_deleted_item(sessions: Sessions, tmp_
     async with transaction(sessions) as session:
         for table in (Item, Bundle, Permission, Variable):
             assert len((await session.execute(sa.select(table))).all()) == 1
+
+
+async def test_one_deleted_item_can_be_purged_alone(sessions: Sessions, tmp_path: Path) -> None:
+    async with transaction(sessions) as session:
+        owner = await add_user(session, "owner")
+        busy, gone = await add_item(session, owner), await add_item(session, owner)
+        for item in (busy, gone):
+            await items.delete(session, item, NOW)
+    assert len(await items.purge(sessions, Places(tmp_path), only=gone.guid)) == 1
+    async with transaction(sessions) as session:
+        assert (await session.execute(sa.select(Item.guid))).scalars().all() == [busy.guid]

@@ -197,15 +197,16 @@ async def delete(session: AsyncSession, item: Item, now: dt.datetime) -> None:
     await session.flush()
 
 
-async def purge(sessions: Sessions, places: Places) -> list[str]:
-    """Remove the files, then the rows, of all deleted items; return a sentence for each.
+async def purge(sessions: Sessions, places: Places, *, only: str | None = None) -> list[str]:
+    """Remove the files, then the rows, of all deleted items (or ``only`` of one); return a sentence for each.
 
     Their processes must have ended. Can be repeated at any point.
     """
+    wanted = sa.select(Item.id, Item.guid, Item.name).where(Item.deleted_at.is_not(None))
+    if only is not None:
+        wanted = wanted.where(Item.guid == only)
     async with transaction(sessions) as session:
-        gone = (
-            await session.execute(sa.select(Item.id, Item.guid, Item.name).where(Item.deleted_at.is_not(None)))
-        ).all()
+        gone = (await session.execute(wanted)).all()
     said = []
     for number, guid, name in gone:
         await disk.remove_all(
