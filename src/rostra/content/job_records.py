@@ -60,10 +60,10 @@ async def of_item(session: AsyncSession, item: Item) -> Sequence[Job]:
 
 
 async def reconcile(session: AsyncSession, running: Sequence[str], now: dt.datetime) -> int:
-    """At start: end the records of processes that do not run any more; return how many."""
+    """At start: end the records of all that is neither running nor going to be begun again; return how many."""
     gone = (
         sa.update(Job)
-        .where(Job.ended_at.is_(None), Job.started_at.is_not(None), Job.key.not_in(running), Job.pid.is_not(None))
+        .where(Job.ended_at.is_(None), Job.key.not_in(running))
         .values(ended_at=now, exit_code=-1, error="The server was interrupted while it ran.")
     )
     result = await session.execute(gone)
