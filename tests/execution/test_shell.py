@@ -149,3 +149,11 @@ def test_handing_over_follows_no_link(tmp_path: Path) -> None:
     hand_over(folder, 65534, 65534)
     assert outside.stat().st_uid == 0
     assert {path.lstat().st_uid for path in (folder, *folder.rglob("*"))} == {65534}
+
+
+async def test_private_folders_are_made_where_they_are_wanted(short_path: Path) -> None:
+    facts = host.probe("off")
+    run = Runner(SandboxedShell(facts, accounts.choose(""), scratch=short_path), short_path)
+    assert await run("echo $HOME") == 0
+    assert Path(run.lines[0]).is_relative_to(short_path)
+    assert list(short_path.iterdir()) == []

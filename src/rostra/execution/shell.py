@@ -27,12 +27,22 @@ GRACE_SECONDS = 2.0
 
 
 class SandboxedShell:
-    """``user`` is the (uid, gid) commands run as when the server is root; without it root runs nothing."""
+    """``user`` is the (uid, gid) commands run as when the server is root; without it root runs nothing.
 
-    def __init__(self, host: HostFacts, user: tuple[int, int] | None = None, groups: Cgroups | None = None) -> None:
+    ``scratch`` holds a private folder for each command; what a crash leaves there is the caller's to remove.
+    """
+
+    def __init__(
+        self,
+        host: HostFacts,
+        user: tuple[int, int] | None = None,
+        groups: Cgroups | None = None,
+        scratch: Path | None = None,
+    ) -> None:
         self._host = host
         self._user = user
         self._groups = groups
+        self._scratch = scratch
 
     async def run(
         self,
@@ -55,7 +65,7 @@ class SandboxedShell:
             TimeoutError: it took longer; it and all it started have been ended.
             LaunchFailed: it could not be started.
         """
-        run_dir = Path(tempfile.mkdtemp(prefix="rostra-"))
+        run_dir = Path(tempfile.mkdtemp(prefix="rostra-", dir=self._scratch))
         # What is not there cannot be read either way; a folder to write must be there.
         seen = (Mount(path) for path in readable if path.exists())
         mounts = (*seen, *(Mount(path, writable=True) for path in writable))
