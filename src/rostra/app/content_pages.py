@@ -6,15 +6,18 @@ Visits that a process can answer never come here: the gateway carries them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from rostra.app.requests import credential
+from rostra.app import content_files
+from rostra.app.content_files import NoPrimary, SlashMissing
+from rostra.app.desk import phase
+from rostra.app.requests import credential, raw_path
+from rostra.app.uses import Uses
 from rostra.app.visits import Visits
 from rostra.auth.credentials import who
 from rostra.auth.principals import Principal
@@ -34,7 +37,7 @@ from rostra.rendering import serving
 from rostra.web import pages
 from rostra.web.site import Site
 
-HIDDEN = frozenset({"manifest.json"})
+FULL_SECONDS = 3  # after which a visitor who found no room is told to try again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +61,8 @@ class Visit:
 class ContentPages:
     """The handler of every path that is not the server's own."""
 
-    def __init__(self, tools: Tools, processes: Processes, visits: Visits, site: Site) -> None:
-        self._tools, self._processes, self._visits, self._site = tools, processes, visits, site
+    def __init__(self, tools: Tools, processes: Processes, visits: Visits, uses: Uses, site: Site) -> None:
+        self._tools, self._processes, self._visits, self._uses, self._site = tools, processes, visits, uses, site
 
     async def answer(self, request: Request) -> Response:
         """Answer one visit."""
@@ -89,6 +92,7 @@ class ContentPages:
         tools = self._tools
         async with transaction(tools.reading) as session:
             principal = await who(session, credential(request), tools.settings().authentication, tools.clock.now())
+            self._uses.note(principal)
             item = await self._visits.item(session, where)
             if item is None:
                 return None
@@ -121,21 +125,19 @@ class ContentPages:
         if not await self._processes.define(key):
             return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
         starting, trouble = self._tools.pools.condition(key)
-        if starting:
-            lines = self._processes.progress(key)
-            return pages.waiting(
-                self._site,
-                request,
-                title=visit.title,
-                phase="Installing its packages" if lines else "Starting",
-                lines=lines if visit.may_edit else (),
-                status_url=self._site.url(f"/__status__/{key}"),
-            )
-        if trouble is not None:
+        if self._tools.pools.members(key):
+            return pages.at_capacity(self._site, request, title=visit.title, seconds=FULL_SECONDS)
+        if trouble is not None and not starting:
             return self._trouble(request, visit, trouble)
-        if self._tools.pools.members(key) and request.method in {"GET", "HEAD"}:
-            return pages.at_capacity(self._site, request, title=visit.title, seconds=1)
-        return pages.at_capacity(self._site, request, title=visit.title)
+        lines = self._processes.progress(key) if starting else []
+        return pages.waiting(
+            self._site,
+            request,
+            title=visit.title,
+            phase=phase(lines),
+            lines=lines if visit.may_edit else (),
+            status_url=self._site.url(f"/__status__/{key}"),
+        )
 
     def _trouble(self, request: Request, visit: Visit, trouble: Problem) -> Response:
         if isinstance(trouble, RuntimeGone):
@@ -162,48 +164,18 @@ class ContentPages:
         if request.method not in {"GET", "HEAD"}:
             return Response(status_code=405, headers={"Allow": "GET, HEAD"})
         rest = unquote(raw_path(request)[len(visit.where.prefix) :])
-        told = serving.wanted(rest)
-        if not told.complete:
-            return self._with_slash(request, raw_path(request) + "/")
-        if by_name(bundle.kind).mode is Mode.static:
-            root = self._tools.places.app(visit.item.guid, bundle.id)
-            metadata = bundle.manifest.get("metadata", {})
-            primary = metadata.get("primary_html") or bundle.entrypoint or "index.html"
-            found = self._locate(root, rest, primary)
-        elif visit.rendering is None:
+        found = content_files.find(self._tools.places, visit.item.guid, bundle, visit.rendering, rest)
+        if isinstance(found, NoPrimary):
             return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
-        else:
-            root = self._tools.places.data_dir / visit.rendering.path
-            found = self._locate(root, told.rest, visit.rendering.primary)
+        if isinstance(found, SlashMissing):
+            return self._with_slash(request, raw_path(request) + "/")
         if found is None:
             return pages.not_found(self._site, request)
-        if isinstance(found, serving.SlashMissing):
-            return self._with_slash(request, raw_path(request) + "/")
-        return send(request, found, public=visit.item.access_type == "all")
-
-    def _locate(self, root: Path, rest: str, primary: str) -> serving.Found | serving.SlashMissing | None:
-        try:
-            return serving.locate(root, rest, primary=primary, hidden=HIDDEN)
-        except serving.NoSuchPage:
-            return None
+        return content_files.send(request, found, public=visit.item.access_type == "all")
 
     def _with_slash(self, request: Request, path: str) -> Response:
         query = request.url.query
         return RedirectResponse(self._site.url(path) + (f"?{query}" if query else ""), 307)
-
-
-def raw_path(request: Request) -> str:
-    """Return the path as it was sent, byte for byte, without the query."""
-    raw: bytes = request.scope["raw_path"]
-    return raw.partition(b"?")[0].decode("latin-1")
-
-
-def send(request: Request, found: serving.Found, *, public: bool) -> Response:
-    """Return the file, or 304 when the visitor has it already. What needs a sign-in is not kept by shared caches."""
-    headers = {"ETag": found.etag, "Cache-Control": "no-cache" if public else "private, no-cache"}
-    if serving.matches_etag(request.headers.get("if-none-match", ""), found.etag):
-        return Response(status_code=304, headers=headers)
-    return FileResponse(found.path, headers=headers, media_type=found.content_type)
 
 
 async def _bundle(session: AsyncSession, item: Item, where: Place) -> Bundle | None:

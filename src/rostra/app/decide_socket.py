@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ import structlog
 log = structlog.get_logger()
 
 LONGEST_LINE = 1_048_576
+MOST_UNREAD = 4 * LONGEST_LINE
 Message = dict[str, Any]
 
 
@@ -41,43 +43,55 @@ class DecideSocket:
 
     def __init__(self, visits: Visits) -> None:
         self._visits = visits
-        self._gateways: set[asyncio.StreamWriter] = set()
+        self._gateways: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     def push(self, message: Message) -> None:
         """Send to every connected gateway. Never waits: a gateway that does not read is disconnected and asks anew."""
         line = _line(message)
         for writer in list(self._gateways):
-            if writer.transport.get_write_buffer_size() > LONGEST_LINE * 4:
+            if writer.transport.get_write_buffer_size() > MOST_UNREAD:
                 writer.transport.abort()
             else:
                 writer.write(line)
 
     @contextlib.asynccontextmanager
     async def serve(self, path: Path) -> AsyncIterator[None]:
-        """Listen at ``path`` (0600) for the length of the block."""
+        """Listen at ``path`` (0600) for the length of the block; questions that are open at its end stay unanswered."""
         path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._connected, path, limit=LONGEST_LINE)
-        path.chmod(0o600)
+        before = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(self._connected, path, limit=LONGEST_LINE)
+        finally:
+            os.umask(before)
         try:
             yield
         finally:
             server.close()
-            for writer in list(self._gateways):
-                writer.transport.abort()
+            conversations = list(self._gateways.values())
+            for conversation in conversations:
+                conversation.cancel()
+            await asyncio.gather(*conversations, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._gateways.add(writer)
+        conversation = asyncio.create_task(self._converse(reader, writer))
+        self._gateways[writer] = conversation
+        try:
+            await asyncio.wait((conversation,))
+        finally:
+            conversation.cancel()
+            del self._gateways[writer]
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.TaskGroup() as answers:
                 for message in self._visits.greeting():
                     writer.write(_line(message))
                 async for line in reader:
                     self._take(json.loads(line), writer, answers)
+                raise ConnectionResetError("the gateway closed it")  # nobody reads the answers that are still to come
         except* (ConnectionError, ValueError, asyncio.LimitOverrunError) as lost:
             log.debug("gateway connection lost", why=str(lost.exceptions[0]))
-        finally:
-            self._gateways.discard(writer)
-            writer.close()
 
     def _take(self, message: Message, writer: asyncio.StreamWriter, answers: asyncio.TaskGroup) -> None:
         if "tell" in message:
@@ -103,7 +117,7 @@ class DecideSocket:
             log.exception("deciding failed", message=message.get("path") or message.get("pool"))
             answer = {"to": "control", "ttl": 0, "ready": False}
         if not writer.is_closing():
-            writer.write(_line({"id": message["id"], **answer}))
+            writer.write(_line({"id": message.get("id"), **answer}))
 
     async def _safely(self, take: Callable[[Message], Awaitable[None]], message: Message) -> None:
         try:

@@ -14,3 +14,9 @@ def credential(request: Request) -> Credential:
 def client_address(request: Request) -> str:
     """Return who connected, as the gateway says; nobody else can reach control's socket."""
     return request.headers.get("x-rostra-client-address", "")
+
+
+def raw_path(request: Request) -> str:
+    """Return the path as it was sent, byte for byte, without the query."""
+    raw: bytes = request.scope["raw_path"]
+    return raw.partition(b"?")[0].decode("latin-1")

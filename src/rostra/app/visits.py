@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +11,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.app.decide_socket import DecideSocket, Message
+from rostra.app.uses import Uses
 from rostra.auth.credentials import Credential, Scheme, who
-from rostra.auth.principals import BadCredential, Principal
+from rostra.auth.principals import BadCredential, Principal, Via
 from rostra.content import access, items, permissions
 from rostra.content.paths import Place, base_path, place, pool_key
 from rostra.content.processes import Processes
@@ -28,17 +29,21 @@ from rostra.kinds.registry import by_name
 log = structlog.get_logger()
 
 YES_SECONDS = 60  # how long the gateway may remember who may come in; changes are pushed, so this is a safety net
-NO_SECONDS = 1
+NO_SECONDS = 1  # also for the key of a process: it ends with the process, and nobody knows it by then to take it back
 TO_CONTROL: Message = {"to": "control", "ttl": NO_SECONDS}
 
 
 class Visits:
     """Answers gateways and tells them what changed. One for each control process."""
 
-    def __init__(self, tools: Tools, processes: Processes) -> None:
-        self._tools, self._processes = tools, processes
+    def __init__(self, tools: Tools, processes: Processes, uses: Uses) -> None:
+        self._tools, self._processes, self._uses = tools, processes, uses
         self.socket = DecideSocket(self)
-        self.vanities: tuple[str, ...] = ()
+        self._vanity_of: dict[str, str] = {}  # by the item's guid
+
+    @property
+    def vanities(self) -> tuple[str, ...]:
+        return tuple(self._vanity_of.values())
 
     async def decide(self, path: str, credential: Mapping[str, str]) -> Message:
         """Return the decision for one (path, credential); see docs/explanation/architecture.md."""
@@ -66,6 +71,7 @@ class Visits:
         key = pool_key(item.guid, where.bundle_id)
         if not await self._processes.define(key):
             return TO_CONTROL
+        self._uses.note(principal)
         return {
             "to": "pool",
             "prefix": where.prefix,
@@ -75,7 +81,7 @@ class Visits:
             "user": principal.guid if principal else None,
             "headers": identity(principal),
             "sticky": by_name(bundle.kind).sticky,
-            "ttl": YES_SECONDS,
+            "ttl": NO_SECONDS if principal and principal.via is Via.process_key else YES_SECONDS,
         }
 
     async def item(self, session: AsyncSession, where: Place) -> Item | None:
@@ -127,12 +133,14 @@ class Visits:
         self.socket.push(_pool(key, members, comfort))
 
     async def item_changed(self, guid: str) -> None:
-        """Tell gateways to ask anew about an item, and about vanity paths."""
+        """Tell gateways to ask anew about an item, under its guid and under the vanity path it has or had."""
+        before = self._vanity_of.get(guid)
         await self.read_vanities()
-        self.socket.push({"push": "forget", "prefix": f"/content/{guid}/", "credential": None})
-        for path in self.vanities:
-            self.socket.push({"push": "forget", "prefix": path, "credential": None})
-        self.socket.push(self._vanities())
+        now = self._vanity_of.get(guid)
+        for prefix in _each_once(f"/content/{guid}/", before, now):
+            self.socket.push({"push": "forget", "prefix": prefix, "credential": None})
+        if before != now:
+            self.socket.push(self._vanities())
 
     def credential_changed(self) -> None:
         """Tell gateways to forget what they know of anybody (a key was revoked, a person locked or signed out)."""
@@ -140,8 +148,9 @@ class Visits:
 
     async def read_vanities(self) -> None:
         async with transaction(self._tools.reading) as session:
-            paths = sa.select(Item.vanity_path).where(Item.vanity_path.is_not(None), Item.deleted_at.is_(None))
-            self.vanities = tuple(path for path in (await session.execute(paths)).scalars() if path)
+            wanted = sa.select(Item.guid, Item.vanity_path).where(Item.vanity_path.is_not(None))
+            rows = await session.execute(wanted.where(Item.deleted_at.is_(None)))
+            self._vanity_of = {guid: path for guid, path in rows if path}
 
     def _vanities(self) -> Message:
         return {"push": "vanities", "paths": list(self.vanities)}
@@ -153,6 +162,10 @@ def identity(principal: Principal | None) -> list[list[str]]:
         return []
     named = json.dumps({"user": principal.username, "groups": []}, ensure_ascii=True)
     return [["RStudio-Connect-Credentials", named]]
+
+
+def _each_once(*prefixes: str | None) -> Iterator[str]:
+    yield from dict.fromkeys(prefix for prefix in prefixes if prefix)
 
 
 def _pool(key: PoolKey, members: tuple[Member, ...], comfort: int) -> Message:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
 
 from rostra.config.load import Loaded, evaluation, load
-from rostra.errors import NotFound, Problem
+from rostra.errors import NotFound
 
 
 class NotRunning(NotFound):
@@ -25,7 +26,7 @@ def loaded(config: Path | None) -> Loaded:
 def serve(config: Path | None) -> int:
     """Run the server until it is told to stop; return the exit status."""
     from rostra.app.logs import configure
-    from rostra.server import serve as supervise
+    from rostra.server.serve import serve as supervise
 
     settings = loaded(config).settings
     configure(settings.server.log_level, settings.server.log_format)
@@ -34,20 +35,22 @@ def serve(config: Path | None) -> int:
 
 
 def reload(config: Path | None) -> None:
-    """Ask the running server to read its configuration again.
+    """Ask the running server to read its configuration again, unless it would refuse what it reads.
 
     Raises:
-        Problem: the new configuration would be refused; the server is not told.
+        ConfigProblems, BelowMinimum: the server is not told.
         NotRunning: there is no server to tell.
     """
-    data_dir = loaded(config).settings.server.data_dir
-    try:
-        pid = int((data_dir / "run" / "serve.pid").read_text())
-        os.kill(pid, signal.SIGHUP)
-    except (OSError, ValueError) as why:
-        raise NotRunning(
-            f"no server is running on {data_dir}", hint="Start it with: rostra serve"
-        ) from why
+    from rostra.runtimes.catalog import open_catalog
+    from rostra.server.places import holder
 
-
-__all__ = ["Problem", "loaded", "reload", "serve"]
+    new = loaded(config)
+    asyncio.run(open_catalog(new.settings.python, memory=None, sources=new.sources))
+    data_dir = new.settings.server.data_dir
+    server = holder(data_dir)
+    with contextlib.suppress(ProcessLookupError):
+        if server is not None:
+            os.kill(server, signal.SIGHUP)
+            print("The server reads its configuration again; its log says what has changed.")
+            return
+    raise NotRunning(f"no server is running on {data_dir}", hint="Start it with: rostra serve")

@@ -1,0 +1,88 @@
+"""Signing in and out, and one's own keys, as the dashboard's pages ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from rostra.app.requests import client_address, credential
+from rostra.app.uses import Uses
+from rostra.auth import keys, links, sessions, users
+from rostra.auth.credentials import who as who_is
+from rostra.auth.passwords import Passwords
+from rostra.auth.principals import Principal, Role, lowered
+from rostra.auth.sessions import SignedIn
+from rostra.auth.tables import User
+from rostra.content import access
+from rostra.content.tools import Tools
+from rostra.db.engine import transaction
+from rostra.errors import Invalid
+from rostra.web.views import KeyRow
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """``on_credential_changed`` is called after a session or a key has ended."""
+
+    tools: Tools
+    passwords: Passwords
+    uses: Uses
+    on_credential_changed: Callable[[], None]
+
+    async def principal(self, request: Request) -> Principal | None:
+        settings, now = self.tools.settings().authentication, self.tools.clock.now()
+        async with transaction(self.tools.reading) as session:
+            found = await who_is(session, credential(request), settings, now)
+        self.uses.note(found)
+        return found
+
+    def client_address(self, request: Request) -> str:
+        return client_address(request)
+
+    async def sign_in(self, username: str, password: str) -> SignedIn:
+        async with transaction(self.tools.reading) as session:
+            user = await users.sign_in(session, self.passwords, username, password)
+        return await self._begin(user)
+
+    async def redeem(self, token: str) -> SignedIn:
+        async with transaction(self.tools.sessions) as session:
+            user = await links.redeem(session, token, self.tools.clock.now())
+        return await self._begin(user)
+
+    async def _begin(self, user: User) -> SignedIn:
+        async with transaction(self.tools.sessions) as session:
+            settings, now = self.tools.settings().authentication, self.tools.clock.now()
+            return await sessions.begin(session, user.id, settings, now)
+
+    async def sign_out(self, token: str) -> None:
+        async with transaction(self.tools.sessions) as session:
+            await sessions.end(session, token)
+        self.on_credential_changed()
+
+    async def keys(self, who: Principal) -> Sequence[KeyRow]:
+        async with transaction(self.tools.reading) as session:
+            found = await keys.of_user(session, who.user_id)
+        return [
+            KeyRow(
+                id=str(key.id),
+                name=key.name,
+                role=lowered(who.role, Role(key.role) if key.role else None).value,
+                created_at=key.created_at,
+                used_at=key.active_at,
+            )
+            for key in found
+        ]
+
+    async def new_key(self, who: Principal, name: str, role: str) -> str:
+        if role not in tuple(Role):
+            raise Invalid(f"{role[:40]!r} is not a role", hint="Choose one from the list.")
+        access.require(who.role.at_least(Role(role)), who)
+        async with transaction(self.tools.sessions) as session:
+            return (await keys.create(session, who.user_id, name, self.tools.clock.now(), cap=Role(role)))[1]
+
+    async def revoke_key(self, who: Principal, key_id: str) -> None:
+        async with transaction(self.tools.sessions) as session:
+            await session.delete(await keys.one_of_user(session, who.user_id, key_id))
+        self.on_credential_changed()

@@ -1,0 +1,67 @@
+"""Which route of control goes where: the API, the dashboard's pages, and every other path is content."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from rostra.api.app import build as build_api
+from rostra.api.services import Services
+from rostra.app.content_pages import ContentPages
+from rostra.app.desk import Desk
+from rostra.app.work import WorkShop
+from rostra.auth.bootstrap import secret_of
+from rostra.auth.passwords import Passwords
+from rostra.config.sections import Settings
+from rostra.ids import ProcessKey
+from rostra.web.app import routes
+from rostra.web.site import Site
+
+EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def build(services: Services, desk: Desk, pages: ContentPages) -> Starlette:
+    """Return the application the gateway passes everything to that it does not carry to a process."""
+    app = Starlette(
+        routes=[
+            Mount("/__api__", build_api(services)),
+            *routes(desk),
+            Route("/{path:path}", pages.answer, methods=EVERY_METHOD),
+        ]
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def site(settings: Settings) -> Site:
+    prefix = urlsplit(settings.server.address).path.rstrip("/")
+    return Site(name=settings.server.system_display_name, prefix=prefix, dashboard=settings.server.dashboard_path)
+
+
+def services(settings: Settings, shop: WorkShop, passwords: Passwords) -> Services:
+    """Return what the API's endpoints are given."""
+    tools, changes = shop.tools, shop.changes
+
+    async def stop_job(key: str) -> None:
+        await tools.pools.end(ProcessKey(key))
+
+    return Services(
+        sessions=tools.sessions,
+        reading=tools.reading,
+        settings=tools.settings,
+        runtimes=tools.runtimes,
+        places=tools.places,
+        box=tools.box,
+        clock=tools.clock,
+        tasks=shop.tasks,
+        passwords=passwords,
+        environments=shop.store,
+        bootstrap_secret=secret_of(settings.bootstrap),
+        enqueue_deploy=shop.enqueue_deploy,
+        enqueue_cache_removal=shop.enqueue_cache_removal,
+        on_item_changed=changes.of_item,
+        on_credential_changed=changes.of_credential,
+        stop_job=stop_job,
+    )
