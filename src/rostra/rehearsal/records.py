@@ -1,0 +1,226 @@
+"""Rehearsals in the database: begun, gone on with after a crash, read. Always in the caller's transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rostra.auth.tables import User
+from rostra.clock import wire_time
+from rostra.content.tables import Bundle, Item, Job
+from rostra.errors import NotFound
+from rostra.ids import new_key
+from rostra.jobs.tables import Task
+from rostra.rehearsal.model import About, Step
+from rostra.rehearsal.tables import BuiltAside, Finding, Rehearsal, RehearsedItem
+from rostra.rehearsal.target import Wish
+
+RUNNING = ("waiting", "running")
+KEPT = 20  # rehearsals remembered
+_CHUNK = 500  # fewer than any database's limit of values in one statement
+
+
+class NoSuchRehearsal(NotFound):
+    code = "no-such-rehearsal"
+
+    def __init__(self, rehearsal_id: str) -> None:
+        super().__init__(f"there is no rehearsal {rehearsal_id[:40]!r}", hint="List them to find the right one.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What somebody asks to be rehearsed."""
+
+    wish: Wish
+    steps: tuple[Step, ...]
+    keep: bool = False
+    fresh: bool = False
+
+
+async def begin(session: AsyncSession, wanted: Wanted, now: dt.datetime, user_id: int | None = None) -> Rehearsal:
+    """Write a new rehearsal down, with the items it is about: what is live on one of the versions now."""
+    made = Rehearsal(
+        id=new_key(),
+        retire=list(wanted.wish.retire),
+        onto=wanted.wish.onto,
+        steps=[step.value for step in wanted.steps],
+        keep=wanted.keep,
+        fresh=wanted.fresh,
+        user_id=user_id,
+        created_at=now,
+    )
+    session.add(made)
+    await session.flush()
+    rows = [{"rehearsal_id": made.id, "guid": guid} for guid in await affected(session, wanted.wish)]
+    if rows:
+        await session.execute(sa.insert(RehearsedItem), rows)
+    await _forget_old(session)
+    return made
+
+
+async def affected(session: AsyncSession, wish: Wish) -> list[str]:
+    """Return the guids of the items whose live bundle runs on what is to be retired, oldest item first."""
+    live = sa.and_(Bundle.id == Item.live_bundle_id, Item.deleted_at.is_(None), Bundle.runtime_version.is_not(None))
+    known = (await session.execute(sa.select(Bundle.runtime_version).join(Item, live).distinct())).scalars()
+    going = [version for version in known if version and wish.retires(version)]
+    wanted = sa.select(Item.guid).join(Bundle, live).where(Bundle.runtime_version.in_(going)).order_by(Item.id)
+    return list((await session.execute(wanted)).scalars())
+
+
+async def get(session: AsyncSession, rehearsal_id: str) -> Rehearsal:
+    """Raises: NoSuchRehearsal."""
+    found = await session.get(Rehearsal, rehearsal_id)
+    if found is None:
+        raise NoSuchRehearsal(rehearsal_id)
+    return found
+
+
+async def listing(session: AsyncSession) -> Sequence[Rehearsal]:
+    """Return all that are remembered, newest first."""
+    newest = sa.select(Rehearsal).order_by(Rehearsal.created_at.desc(), Rehearsal.id)
+    return (await session.execute(newest)).scalars().all()
+
+
+async def counts(session: AsyncSession, rehearsal_id: str) -> dict[str, int]:
+    """Return how many items have each outcome; those not judged yet under ``waiting``."""
+    wanted = sa.select(RehearsedItem.outcome, sa.func.count()).where(RehearsedItem.rehearsal_id == rehearsal_id)
+    rows = await session.execute(wanted.group_by(RehearsedItem.outcome))
+    return {outcome or "waiting": number for outcome, number in rows}
+
+
+async def results(session: AsyncSession, rehearsal_id: str) -> list[dict[str, Any]]:
+    """Return the results there are, as they were stored."""
+    wanted = sa.select(RehearsedItem.result).where(
+        RehearsedItem.rehearsal_id == rehearsal_id, RehearsedItem.outcome.is_not(None)
+    )
+    return [found for found in (await session.execute(wanted)).scalars() if found is not None]
+
+
+async def waiting(session: AsyncSession, rehearsal_id: str) -> list[str]:
+    """Return the guids that have not been judged, in a fixed order: those of one environment follow each other."""
+    wanted = (
+        sa.select(RehearsedItem.guid)
+        .join(Item, Item.guid == RehearsedItem.guid, isouter=True)
+        .join(Bundle, Bundle.id == Item.live_bundle_id, isouter=True)
+        .where(RehearsedItem.rehearsal_id == rehearsal_id, RehearsedItem.outcome.is_(None))
+        .order_by(Bundle.environment_key, Item.id)
+    )
+    return list((await session.execute(wanted)).scalars())
+
+
+async def store(session: AsyncSession, rehearsal_id: str, result: Mapping[str, Any]) -> None:
+    mine = sa.and_(RehearsedItem.rehearsal_id == rehearsal_id, RehearsedItem.guid == result["guid"])
+    change = sa.update(RehearsedItem).where(mine).values(outcome=result["outcome"], result=dict(result))
+    await session.execute(change.execution_options(synchronize_session=False))
+
+
+async def drop(session: AsyncSession, rehearsal_id: str, guid: str) -> None:
+    """Take out an item that was deleted, or moved off what is retired, since the rehearsal began."""
+    mine = sa.and_(RehearsedItem.rehearsal_id == rehearsal_id, RehearsedItem.guid == guid)
+    await session.execute(sa.delete(RehearsedItem).where(mine).execution_options(synchronize_session=False))
+
+
+async def enter(
+    session: AsyncSession, rehearsal_id: str, state: str, now: dt.datetime | None = None, note: str = ""
+) -> bool:
+    """Change the state of one that has not ended; False when it has."""
+    values: dict[str, Any] = {"state": state, "note": note} | ({"finished_at": now} if now else {})
+    change = sa.update(Rehearsal).where(Rehearsal.id == rehearsal_id, Rehearsal.state.in_(RUNNING)).values(values)
+    done = await session.execute(change.returning(Rehearsal.id).execution_options(synchronize_session=False))
+    return done.first() is not None
+
+
+async def state_of(session: AsyncSession, rehearsal_id: str) -> str:
+    wanted = sa.select(Rehearsal.state).where(Rehearsal.id == rehearsal_id)
+    return (await session.execute(wanted)).scalar_one_or_none() or "cancelled"
+
+
+async def find(session: AsyncSession, key: str, since: dt.datetime) -> dict[str, Any] | None:
+    """Return what was found out under ``key`` after ``since``."""
+    wanted = sa.select(Finding.payload).where(Finding.key == key, Finding.found_at >= since)
+    return (await session.execute(wanted)).scalar_one_or_none()
+
+
+async def keep(session: AsyncSession, key: str, payload: Mapping[str, Any], now: dt.datetime) -> None:
+    await session.execute(sa.delete(Finding).where(Finding.key == key))
+    session.add(Finding(key=key, payload=dict(payload), found_at=now))
+    await session.flush()
+
+
+async def intend(session: AsyncSession, rehearsal_id: str, key: str) -> None:
+    """Write down that an environment is going to be built; saying it twice is fine."""
+    if await session.get(BuiltAside, (rehearsal_id, key)) is None:
+        session.add(BuiltAside(rehearsal_id=rehearsal_id, key=key))
+        await session.flush()
+
+
+async def to_reap(session: AsyncSession, rehearsal_id: str, wanted: Collection[str]) -> list[str]:
+    """Return the environments built for this rehearsal alone: in no bundle's use, and not among ``wanted``.
+
+    Empty while a deploy is under way: it may be about to use one.
+    """
+    busy = sa.select(Task.id).where(Task.kind == "deploy", Task.finished_at.is_(None)).limit(1)
+    if (await session.execute(busy)).first() is not None:
+        return []
+    used = sa.exists().where(Bundle.environment_key == BuiltAside.key)
+    mine = sa.select(BuiltAside.key).where(BuiltAside.rehearsal_id == rehearsal_id, ~used)
+    return sorted(set((await session.execute(mine)).scalars()) - set(wanted))
+
+
+async def forget_built(session: AsyncSession, rehearsal_id: str) -> None:
+    await session.execute(sa.delete(BuiltAside).where(BuiltAside.rehearsal_id == rehearsal_id))
+
+
+async def about(session: AsyncSession, guids: Sequence[str], server_url: str) -> dict[str, About]:
+    """Return what is known of each item, in a number of queries that does not grow with the items of a chunk."""
+    found: dict[str, About] = {}
+    for start in range(0, len(guids), _CHUNK):
+        some = guids[start : start + _CHUNK]
+        live = sa.and_(Bundle.id == Item.live_bundle_id, Bundle.runtime_version.is_not(None))
+        wanted = sa.select(Item, Bundle, User).join(Bundle, live).join(User, User.id == Item.owner_id)
+        rows = (await session.execute(wanted.where(Item.guid.in_(some), Item.deleted_at.is_(None)))).all()
+        numbers = [item.id for item, _, _ in rows]
+        last = sa.select(Job.item_id, sa.func.max(Job.started_at)).where(Job.item_id.in_(numbers)).group_by(Job.item_id)
+        started = {row[0]: row[1] for row in await session.execute(last)}
+        for item, bundle, user in rows:
+            found[item.guid] = _about(item, bundle, user, started.get(item.id), server_url)
+    return found
+
+
+def _about(item: Item, bundle: Bundle, user: User, started: dt.datetime | None, server_url: str) -> About:
+    return About(
+        guid=item.guid,
+        name=item.name,
+        title=item.title or "",
+        kind=bundle.kind,
+        bundle_id=bundle.id,
+        owner={
+            "guid": user.guid,
+            "username": user.username,
+            "name": f"{user.first_name} {user.last_name}".strip() or user.username,
+            "email": user.email,
+        },
+        use={
+            "deployed_at": wire_time(item.deployed_at) if item.deployed_at else None,
+            "started_at": wire_time(started) if started else None,
+        },
+        version=bundle.runtime_version or "",
+        path=bundle.runtime_path or "",
+        environment_key=bundle.environment_key or "",
+        url=f"{server_url}/content/{item.guid}/",
+    )
+
+
+async def _forget_old(session: AsyncSession) -> None:
+    newest = sa.select(Rehearsal.id).order_by(Rehearsal.created_at.desc()).limit(KEPT)
+    ids = list((await session.execute(newest)).scalars())
+    old = sa.and_(Rehearsal.id.not_in(ids), Rehearsal.state.not_in(RUNNING))
+    gone = list((await session.execute(sa.select(Rehearsal.id).where(old))).scalars())
+    for table in (RehearsedItem, BuiltAside):
+        await session.execute(sa.delete(table).where(table.rehearsal_id.in_(gone)))
+    await session.execute(sa.delete(Rehearsal).where(Rehearsal.id.in_(gone)))

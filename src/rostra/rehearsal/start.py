@@ -1,0 +1,169 @@
+"""Starts content aside and asks for its first page, on any interpreter, where no visitor can reach it.
+
+The process gets a socket of its own that the gateway never hears of, a base path nobody is given, the item's variables
+(it could not start truthfully without them) and no API key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rostra.content import disk, variables
+from rostra.content.deploy import Work
+from rostra.content.launching import Start, launch, seconds
+from rostra.content.tools import Tools
+from rostra.db.engine import transaction
+from rostra.environments.spec import Environment
+from rostra.errors import Problem
+from rostra.execution import logs, sockets
+from rostra.execution.launcher import Launch
+from rostra.execution.pool import StartFailed
+from rostra.ids import ProcessKey, new_key
+from rostra.rehearsal.model import Answer
+from rostra.rendering.job import RenderFailed
+
+RenderAside = Callable[[Work, Environment, Path], Awaitable[None]]
+"""Renders the bundle with this environment into a folder that does not exist yet; raises `RenderFailed`."""
+
+ANSWER_SECONDS = 60.0
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_ERROR = re.compile(r"^(?P<what>[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt|Failed|NotFound)\b.*)$")
+_SHOWN = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Starts and renders for one rehearsal, whose files go below ``folder``."""
+
+    tools: Tools
+    render: RenderAside
+    folder: Path
+
+    async def run(self, work: Work, environment: Environment) -> Answer:
+        """Start the item once with this environment, ask it, end it."""
+        try:
+            what = await self._launch(work, environment)
+        except Problem as why:
+            return Answer(good=False, reason=why.message)
+        settings = self.tools.settings().scheduler
+        code = self.tools.places.app(work.item.guid, work.bundle.id)
+        try:
+            member = await self.tools.pools.prove(
+                what, init_timeout=seconds(work.item.init_timeout, settings.init_timeout)
+            )
+        except StartFailed as failed:
+            said = [line.text for line in failed.lines]
+            reason, where = blame(said, code)
+            return Answer(good=False, reason=reason or failed.message, where=where, lines=tuple(said[-_SHOWN:]))
+        except Problem as why:
+            return Answer(good=False, reason=why.message)
+        try:
+            return await self._ask(what, code, f"/content/{work.item.guid}/_rehearsal/")
+        finally:
+            await asyncio.shield(self.tools.pools.discard(member))
+            what.log.unlink(missing_ok=True)
+
+    async def document(self, work: Work, environment: Environment) -> Answer:
+        """Render the item once with this environment and throw the result away."""
+        folder = self.folder / f".scratch-{new_key()}"
+        try:
+            await self.render(work, environment, folder)
+        except RenderFailed as failed:
+            cell = f" cell {failed.cell}" if failed.cell is not None else ""
+            place = f"{work.manifest.entrypoint}{cell}" + (f":{failed.line}" if failed.line is not None else "")
+            return Answer(good=False, reason=failed.message, where=place, lines=failed.lines[-_SHOWN:])
+        except Problem as why:
+            return Answer(good=False, reason=why.message)
+        finally:
+            await asyncio.shield(disk.remove_all((folder,)))
+        return Answer(good=True)
+
+    async def _launch(self, work: Work, environment: Environment) -> Launch:
+        tools, key = self.tools, ProcessKey(new_key())
+        overlay = await tools.environments.overlay(environment.runtime, lambda _: None)
+        async with transaction(tools.reading) as session:
+            own = await variables.for_process(session, tools.box, work.item.id)
+        start = Start(
+            guid=work.item.guid,
+            bundle_id=work.bundle.id,
+            kind=work.kind.name,
+            entrypoint=work.bundle.entrypoint,
+            base_path=f"/content/{work.item.guid}/_rehearsal/",
+            server_url=tools.server_url,
+            environment=environment,
+            overlay=overlay,
+            variables=own,
+            api_key=None,
+            user=tools.user,
+            log_bytes=1_000_000,
+            memory_bytes=work.item.memory_limit or None,
+            options={},
+        )
+        # No item among the labels: it is not written down as one of the item's jobs, and a restart ends it.
+        made = launch(start, key, tools.places, {"rehearsal": self.folder.name})
+        return dataclasses.replace(made, log=self.folder / f"{key}.log")
+
+    async def _ask(self, what: Launch, code: Path, path: str) -> Answer:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                status = await ask(what.socket, path)
+        except TimeoutError:
+            return Answer(good=False, reason=f"did not answer within {ANSWER_SECONDS:g} s")
+        except (OSError, ValueError) as why:
+            said = [line.text for line in await asyncio.to_thread(logs.read, what.log, 200)]
+            reason, where = blame(said, code)
+            return Answer(good=False, reason=reason or f"broke off: {why}", where=where, lines=tuple(said[-_SHOWN:]))
+        if status < 500:
+            return Answer(good=True, status=status)
+        await asyncio.sleep(0.1)  # what it writes about its failure may come after the answer
+        said = [line.text for line in await asyncio.to_thread(logs.read, what.log, 200)]
+        reason, where = blame(said, code)
+        text = f"answers {status}" + (f": {reason}" if reason else "")
+        return Answer(good=False, status=status, reason=text, where=where, lines=tuple(said[-_SHOWN:]))
+
+
+async def ask(socket: Path, path: str) -> int:
+    """Return the status of one plain GET over a unix socket.
+
+    Raises:
+        OSError, ValueError: nothing that is HTTP came back.
+    """
+    reader, writer = await asyncio.open_unix_connection(sock=sockets.connect(socket))
+    try:
+        head = f"GET {path} HTTP/1.1\r\nHost: rehearsal\r\nAccept: text/html,*/*\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode())
+        line = await reader.readline()
+        parts = line.split()
+        if len(parts) < 2 or not line.startswith(b"HTTP/1."):
+            raise ValueError("no answer came")
+        status = int(parts[1])
+        while await reader.read(65_536):  # a page that breaks off half-way is no answer, and may fail late
+            pass
+        return status
+    finally:
+        writer.close()
+
+
+def blame(lines: Sequence[str], code: Path) -> tuple[str, str]:
+    """Return (what went wrong, where) from a traceback: the last error, and the deepest frame in the item's own files.
+
+    A failure outside of them is placed in the package it happened in.
+    """
+    errors = [found["what"] for line in lines if (found := _ERROR.match(line.strip()))]
+    frames = [(found["file"], found["line"]) for line in lines if (found := _FRAME.search(line))]
+    prefix = f"{code}/"
+    own = [f"{file.removeprefix(prefix)}:{line}" for file, line in frames if file.startswith(prefix)]
+    packages = [_package(file) for file, _ in frames[-1:] if _package(file)]
+    reason = errors[-1][:300] if errors else ""
+    if reason and packages:
+        reason = f"{reason} (in {packages[0]})"
+    return reason, own[-1] if own else ""
+
+
+def _package(file: str) -> str:
+    return file.partition("/site-packages/")[2].partition("/")[0].removesuffix(".py")

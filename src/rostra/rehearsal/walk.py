@@ -1,0 +1,223 @@
+"""Walks every affected item: bounded, cancellable, and going on where a crash stopped it.
+
+Each result is stored as soon as there is one, so a server that died judges only what is left. What was built aside is
+written down beforehand and removed at the end, unless it is to be kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from packaging.version import Version
+
+from rostra.content import builds, deploy
+from rostra.content.deploy import Order, Work
+from rostra.content.disk import remove_all
+from rostra.db.engine import transaction
+from rostra.errors import Problem
+from rostra.rehearsal import records
+from rostra.rehearsal.bench import Bench
+from rostra.rehearsal.model import (
+    About,
+    Built,
+    Checked,
+    Findings,
+    Matched,
+    Outcome,
+    Resolved,
+    Result,
+    Started,
+    Step,
+    Verdict,
+)
+from rostra.rehearsal.steps import Steps
+from rostra.rehearsal.target import Wish, target
+from rostra.rehearsal.verdict import judge, plan_of
+from rostra.runtimes.model import Policy, Runtime
+
+REMEMBERED = dt.timedelta(days=1)  # what was found out yesterday is found out again: the package index has moved on
+WALKERS = 4
+LOOK_EVERY = 1.0  # seconds between looks whether somebody cancelled it
+
+Say = Callable[[str], None]
+OnResult = Callable[[int, int, dict[str, Any]], None]
+"""Told (judged so far, of how many, the newest result)."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """One rehearsal under way."""
+
+    bench: Bench
+    rehearsal_id: str
+    say: Say
+    on_result: OnResult = lambda *_: None
+    done: int = 0
+    total: int = 0
+    asked: int = 0
+    _steps: Steps = field(init=False)
+    _wanted: tuple[Step, ...] = ()
+    _wish: Wish = field(init=False)
+
+    async def run(self) -> str:
+        """Judge what is left to judge; return the state it ended in, ``done`` or ``cancelled``."""
+        tools = self.bench.tools
+        async with transaction(tools.sessions) as session:
+            told = await records.get(session, self.rehearsal_id)
+            if not await records.enter(session, told.id, "running"):
+                return told.state
+            left = await records.waiting(session, told.id)
+            counted = await records.counts(session, told.id)
+        self._wish = Wish(tuple(told.retire), told.onto)
+        self._wanted = self.bench.possible(tuple(Step(step) for step in told.steps))
+        since = told.created_at - (dt.timedelta() if told.fresh else REMEMBERED)
+        self._steps = Steps(self.bench, told.id, since)
+        self.total = sum(counted.values())
+        self.done = self.total - len(left)
+        self._begin(left)
+        cancelled = await self._all(left)
+        self.asked = self._steps.asked
+        await self._tidy(keep=told.keep and not cancelled)
+        state = "cancelled" if cancelled else "done"
+        async with transaction(tools.sessions) as session:
+            await records.enter(session, told.id, state, tools.clock.now())
+            self.say(summary(await records.counts(session, told.id)))
+        return state
+
+    def _begin(self, left: list[str]) -> None:
+        words = ", ".join(self._wish.retire)
+        if self.done:
+            self.say(f"Going on: {self.done} of {self.total} items were judged before")
+        self.say(f"{self.total} items run on Python {words}; steps: {', '.join(self._wanted)}; {len(left)} to go")
+        if not self.bench.may_build:
+            self.say("A server works on this data folder, so nothing is built or started here: ask that server")
+
+    async def _all(self, left: list[str]) -> bool:
+        """Return whether somebody cancelled it."""
+        waiting = list(reversed(left))
+        cancelled = False
+
+        async def work() -> None:
+            while waiting:
+                await self._one(waiting.pop())
+
+        async def watch(walkers: asyncio.Task[None]) -> None:
+            nonlocal cancelled
+            while True:
+                await asyncio.sleep(LOOK_EVERY)
+                async with transaction(self.bench.tools.reading) as session:
+                    state = await records.state_of(session, self.rehearsal_id)
+                if state not in records.RUNNING:
+                    cancelled = True
+                    walkers.cancel()
+                    return
+
+        async def walk() -> None:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(WALKERS, len(waiting))):
+                    group.create_task(work())
+
+        async with asyncio.TaskGroup() as group:
+            walkers = group.create_task(walk())
+            watching = group.create_task(watch(walkers))
+            await asyncio.wait((walkers,))
+            watching.cancel()
+        return cancelled
+
+    async def _one(self, guid: str) -> None:
+        tools = self.bench.tools
+        begun = asyncio.get_running_loop().time()
+        async with transaction(tools.reading) as session:
+            about = (await records.about(session, [guid], tools.server_url)).get(guid)
+        if about is None or not self._wish.retires(about.version):
+            async with transaction(tools.sessions) as session:
+                await records.drop(session, self.rehearsal_id, guid)
+            self.total -= 1
+            return
+        found, verdict = await self._judged(about)
+        seconds = asyncio.get_running_loop().time() - begun
+        result = Result(about=about, findings=found, verdict=verdict, seconds=seconds).to_json()
+        async with transaction(tools.sessions) as session:
+            await records.store(session, self.rehearsal_id, result)
+        self.done += 1
+        self.say(f"[{self.done}/{self.total}] {result['title']}: {verdict.outcome} - {verdict.reason}")
+        self.on_result(self.done, self.total, result)
+
+    async def _judged(self, about: About) -> tuple[Findings, Verdict]:
+        try:
+            work = await deploy.begin(Order(guid=about.guid, bundle_id=about.bundle_id), self.bench.tools)
+            await deploy.unpacked(work, self.bench.tools)
+        except Problem as why:
+            return _unusable(why)
+        found = await self._findings(work, about)
+        return found, judge(found)
+
+    async def _findings(self, work: Work, about: About) -> Findings:
+        tools = self.bench.tools
+        runtimes = tools.runtimes()
+        policy = Policy(tools.settings().python.version_matching)
+        matched = target(builds.request(work.manifest), policy, Version(about.version), runtimes, self._wish)
+        to = _runtime(matched, runtimes)
+        if matched.forbidden or to is None:
+            return Findings(matched=matched)
+        resolved: Resolved | None = None
+        built: Built | None = None
+        started: Started | None = None
+        checked: Checked | None = None
+        if Step.resolve in self._wanted:
+            resolved = await self._steps.resolved(work, to)
+        if Step.static in self._wanted:
+            checked = await self._steps.checked(work, to)
+        if Step.build in self._wanted and resolved and resolved.plans:
+            built = await self._steps.built(work, to, resolved)
+        if Step.start in self._wanted and built and built.plan is not None:
+            started = await self._steps.started(work, to, built)
+        if checked is not None:
+            plan = plan_of(Findings(matched=matched, resolved=resolved, built=built))
+            checked = self._steps.provided(checked, plan, built)
+        return Findings(matched=matched, resolved=resolved, built=built, started=started, checked=checked)
+
+    async def _tidy(self, *, keep: bool) -> None:
+        tools = self.bench.tools
+        async with transaction(tools.reading) as session:
+            useful = {_kept(each) for each in await records.results(session, self.rehearsal_id)} if keep else set()
+            going = await records.to_reap(session, self.rehearsal_id, useful)
+        for key in going:
+            if await self.bench.store.remove(key):
+                self.say(f"Removed environment {key}, built for this rehearsal")
+        async with transaction(tools.sessions) as session:
+            await records.forget_built(session, self.rehearsal_id)
+        await remove_all((self.bench.folder / self.rehearsal_id,))
+
+
+def _kept(result: dict[str, Any]) -> str:
+    """Return the environment a redeploy would use; one for an edited file is nobody's yet."""
+    wanted = result["outcome"] in (Outcome.safe, Outcome.new_pins) and not result["edits"]
+    return str(result["built_key"]) if wanted else ""
+
+
+def _runtime(matched: Matched, runtimes: Sequence[Runtime]) -> Runtime | None:
+    same = [each for each in runtimes if str(each.version) == matched.to]
+    return next((each for each in same if str(each.executable) == matched.path), same[0] if same else None)
+
+
+def _unusable(why: Problem) -> tuple[Findings, Verdict]:
+    found = Findings(matched=Matched())
+    verdict = Verdict(
+        outcome=Outcome.impossible,
+        depth=Step.match,
+        decided_by=Step.match,
+        reason=f"It cannot be rehearsed: {why.message}",
+        action=why.hint or "Publish it again.",
+    )
+    return found, verdict
+
+
+def summary(counted: dict[str, int]) -> str:
+    """Return ``12 safe, 3 new-pins, 1 needs-work, 0 impossible`` as one line."""
+    told = ", ".join(f"{counted.get(outcome, 0)} {outcome.value}" for outcome in Outcome)
+    return told + (f", {counted['waiting']} not judged" if counted.get("waiting") else "")
