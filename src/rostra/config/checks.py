@@ -31,6 +31,7 @@ def complaints(settings: sections.Settings) -> Iterator[Complaint]:
     yield from _python(settings.python)
     yield from _applications(settings.applications)
     yield from _scheduler(settings.scheduler)
+    yield from _mail(settings)
 
 
 def listen_address(text: str) -> tuple[str, int]:
@@ -141,6 +142,23 @@ def _applications(applications: sections.Applications) -> Iterator[Complaint]:
     yield from _at_least("Applications", "MaxBundleSize", applications.max_bundle_size, 1)
     yield from _at_least("Applications", "MaxUnpackedSize", applications.max_unpacked_size, 1)
     yield from _positive("Applications", "RenderTimeout", applications.render_timeout)
+    if applications.python_environment_reaping_age < dt.timedelta(hours=2):
+        yield "Applications.PythonEnvironmentReapingAge", "must be at least 2h"
+    yield from _at_least("Applications", "ScheduleConcurrency", applications.schedule_concurrency, 1)
+    yield from _at_least("Applications", "RenderingSweepLimit", applications.rendering_sweep_limit, 0)
+
+
+def _mail(settings: sections.Settings) -> Iterator[Complaint]:
+    server, smtp = settings.server, settings.smtp
+    if server.email_provider != "none" and not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", server.sender_email):
+        yield "Server.SenderEmail", "mail needs an address it is sent from; write for example reports@example.org"
+    if server.email_provider == "smtp" and not smtp.host:
+        yield "SMTP.Host", "Server.EmailProvider is smtp, which needs a mail server"
+    if not 0 < smtp.port < 65536:
+        yield "SMTP.Port", f"{smtp.port} is not a port"
+    if smtp.user and smtp.start_tls == "never" and not smtp.ssl and smtp.host not in ("localhost", "127.0.0.1", "::1"):
+        yield "SMTP.User", "the password would be sent for everybody to read; switch SSL or StartTLS on"
+    yield from _positive("SMTP", "Timeout", smtp.timeout)
 
 
 def _scheduler(scheduler: sections.Scheduler) -> Iterator[Complaint]:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from rostra.config.sections import Settings
 
-_TITLES = {"http": "HTTP"}  # where the class name is not how people write the section
+_TITLES = {"http": "HTTP", "smtp": "SMTP"}  # where the class name is not how people write the section
 _TYPES: dict[object, str] = {
     bool: "true or false",
     int: "whole number",

@@ -49,6 +49,13 @@ class Server:
     )
     dashboard_path: str = setting("/connect", "Path of the dashboard.")
     system_display_name: str = setting("Rostra", "Name shown in page titles and mail.")
+    sender_email: str = setting("", "Address that mail is sent from.")
+    sender_email_display_name: str = setting("", "Name that mail is sent under. Empty: SystemDisplayName.")
+    email_provider: str = setting(
+        "none",
+        "How mail leaves: not at all, through the server of [SMTP], printed in the log, or as files in DataDir/mail.",
+        choices=("none", "smtp", "print", "file"),
+    )
     log_level: str = setting("info", "How much the server's log says.", choices=("debug", "info", "warning", "error"))
     log_format: str = setting("text", "How log lines look.", choices=("text", "json"))
 
@@ -114,6 +121,13 @@ class Python:
         "Version or range that is not used any more; with a day it begins by itself (<3.10 from 2027-01-31).",
         reloadable=True,
     )
+    end_of_life_url: str = setting(
+        "",
+        "Address of a public list of release cycles, to refresh the end-of-life dates the audit shows. "
+        "Empty: the shipped dates are used and nothing is fetched.",
+        name="EndOfLifeURL",
+        reloadable=True,
+    )
     probe_timeout: dt.timedelta = setting(
         dt.timedelta(seconds=10), "How long an interpreter may take to describe itself."
     )
@@ -160,6 +174,24 @@ class Applications:
         True, "Give content CONNECT_API_KEY, a short-lived key of its owner.", name="DefaultAPIKeyEnv"
     )
     render_timeout: dt.timedelta = setting(dt.timedelta(hours=1), "How long rendering one document may take.")
+    build_patience: dt.timedelta = setting(
+        dt.timedelta(seconds=30),
+        "How long a program that visits content waits while its packages are installed again, before it is told to "
+        "come back (503 with Retry-After). People see a waiting page at once.",
+        reloadable=True,
+    )
+    python_environment_reaping: bool = setting(
+        True, "Remove environments that nothing needs any more.", reloadable=True
+    )
+    python_environment_reaping_age: dt.timedelta = setting(
+        dt.timedelta(days=30), "How long such an environment must have been unused; at least 2h.", reloadable=True
+    )
+    schedule_concurrency: int = setting(2, "How many scheduled documents are rendered at the same time.")
+    rendering_sweep_enabled: bool = setting(True, "Remove old renderings of documents. The one shown always stays.")
+    rendering_sweep_limit: int = setting(30, "How many renderings of a document's variant are kept; 0 keeps all.")
+    rendering_sweep_age: dt.timedelta = setting(
+        dt.timedelta(days=30), "How long a rendering is kept after a later one took its place; 0 is for ever."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +215,25 @@ class Scheduler:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Smtp:
+    host: str = setting("", "The mail server.")
+    port: int = setting(587, "Its port: mostly 587, or 465 with SSL.")
+    ssl: bool = setting(False, "Begin with TLS at once.", name="SSL")
+    start_tls: str = setting(
+        "always",
+        "Change to TLS after connecting: refuse to send without, when the server offers it, or never.",
+        name="StartTLS",
+        choices=("always", "detect", "never"),
+    )
+    ca_file: Path | None = setting(
+        None, "File with the certificates to trust. Empty: those this machine trusts.", name="CAFile"
+    )
+    user: str = setting("", "Account at the mail server. Empty: none is needed.")
+    password: str = setting("", "Its password.", secret=True)
+    timeout: dt.timedelta = setting(dt.timedelta(seconds=30), "How long the mail server may take to answer.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All sections, in the order of the reference page. Section names on file are the class names, case ignored."""
 
@@ -195,3 +246,4 @@ class Settings:
     python: Python = field(default_factory=Python)
     applications: Applications = field(default_factory=Applications)
     scheduler: Scheduler = field(default_factory=Scheduler)
+    smtp: Smtp = field(default_factory=Smtp)

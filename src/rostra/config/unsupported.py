@@ -14,7 +14,7 @@ def _words(text: str) -> frozenset[str]:
 _SECTIONS = _words("""
     https httpredirect cors password pam ldap oauth2 saml proxyauth scim authorization sqlite logging metrics
     opentelemetry otlpendpoint chronicle jobs r quarto tensorflow node nodejs rpackagerepository packages git
-    gitcredential smtp branding mount licensing tableauintegration launcher kubernetes executionenvironments
+    gitcredential branding mount licensing tableauintegration launcher kubernetes executionenvironments
 """)
 
 # Single settings of sections that Rostra has.
@@ -22,7 +22,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
     section: _words(names)
     for section, names in {
         "server": """
-            senderemail senderemaildisplayname emailprovider emailto landingdir publicwarning loggedinwarning
+            emailto landingdir publicwarning loggedinwarning
             frameoptionscontent frameoptionsdashboard defaultcontentlistview hideemailaddresses proxyheaderlogging
             enablesitemap allowconfirmedusers jumpstartenabled databaseemailsettings rootredirect hideversion
             customheader viewerkiosk tempdir hostname
@@ -35,10 +35,9 @@ _SETTINGS: dict[str, frozenset[str]] = {
         """,
         "applications": """
             runasenabled runascurrentuser runascurrentusergroup sharedrunasuser sharedrunasunixgroup
-            scheduleconcurrency oauthintegrationsenabled pythonenvironmentreaping renvironmentreaping
+            oauthintegrationsenabled renvironmentreaping
             packageauditingenabled metricscollectionenabled notifyonshare supervisor tempmounting homemounting
-            mostpermissiveaccesstype prohibitedenv defaultserverenv shinyerrorsanitization renderingsweepenabled
-            renderingsweepage renderingsweeplimit
+            mostpermissiveaccesstype prohibitedenv defaultserverenv shinyerrorsanitization
         """,
         "python": "fromsource",
         "scheduler": "cpurequest cpulimit memoryrequest memorylimit maxcpurequest maxcpulimit maxmemorylimit",

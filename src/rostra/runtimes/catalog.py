@@ -118,7 +118,10 @@ async def inspect(
     environ: Mapping[str, str] | None = None,
     moment: dt.datetime | None = None,
 ) -> Catalog:
-    """As `open_catalog`, but interpreters below the minimum are rows with a problem. States are those at ``moment`` (now)."""
+    """As `open_catalog`, but interpreters below the minimum are rows with a problem.
+
+    States are those at ``moment``, now when None.
+    """
     policy, minimum, rules = Policy(python.version_matching), python.minimum_version, rules_of(python)
     if not python.enabled:
         return Catalog(policy=policy, minimum=minimum)

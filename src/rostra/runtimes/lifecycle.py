@@ -1,7 +1,7 @@
 """Which state the settings give a version on a given day. Pure: the day is passed in.
 
-``Deprecated = 3.9`` holds from now on; ``Retired = 3.8 from 2027-01-31`` from the first moment of that day, in UTC. States
-turn by themselves, because they are worked out when they are needed.
+``Deprecated = 3.9`` holds from now on; ``Retired = 3.8 from 2027-01-31`` from the first moment of that day, in UTC.
+States turn by themselves, because they are worked out when they are needed.
 """
 
 from __future__ import annotations
