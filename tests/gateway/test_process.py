@@ -125,11 +125,12 @@ async def test_it_does_not_wait_for_ever_when_told_to_end(control: FakeControl) 
     await server.stop()
 
 
-async def test_another_gateway_takes_the_socket_over(control: FakeControl) -> None:
-    """What the supervisor does after a crash: whoever connected meanwhile is served."""
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+async def test_another_gateway_takes_the_socket_over(control: FakeControl, how: signal.Signals) -> None:
+    """What the supervisor does after a crash or an update: whoever connected meanwhile is served."""
     with ProcessGateway(control.run_dir) as gateway:
         await control.connected()
-        gateway.process.kill()
+        gateway.process.send_signal(how)
         await asyncio.to_thread(gateway.process.wait)
         client = await Client.connect(gateway.port)
         asking = asyncio.create_task(client.ask("/"))

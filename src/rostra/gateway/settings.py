@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from rostra.errors import Invalid
 
-type_of_network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class BadSettings(Invalid):
@@ -54,7 +54,7 @@ class Settings:
     def prefix(self) -> bytes:
         return self.path_prefix.rstrip("/").encode("ascii")
 
-    def networks(self) -> tuple[type_of_network, ...]:
+    def networks(self) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(text, strict=False) for text in self.trusted_proxies)
 
 
