@@ -88,7 +88,7 @@ Listen = nowhere
     [
         ("[Licensing]\nLicenseType = Remote", "[Licensing] LicenseType"),
         ('[RPackageRepository "CRAN"]\nURL = x', '[RPackageRepository "CRAN"] URL'),
-        ("[Server]\nSenderEmail = a@b", "[Server] SenderEmail"),
+        ("[Server]\nEmailTo = a@b", "[Server] EmailTo"),
         ("[R]\nExecutable = /opt/R", "[R] Executable"),
     ],
 )

@@ -148,6 +148,39 @@ class Python:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class R:
+    enabled: bool = setting(False, "Serve content that uses R.", reloadable=True)
+    executable: tuple[Path, ...] = setting(
+        [],
+        "Absolute path of one R (its bin/R); repeat the line for each. None: what is found in /opt/R and on the path.",
+        reloadable=True,
+    )
+    executable_scanning: bool = setting(
+        True, "Look for R in /opt/R and on the path when no Executable is given.", reloadable=True
+    )
+    version_matching: str = setting(
+        "nearest",
+        "How the R for new content is chosen.",
+        choices=("nearest", "major-minor", "exact"),
+        reloadable=True,
+    )
+    probe_timeout: dt.timedelta = setting(
+        dt.timedelta(seconds=30), "How long an R may take to describe itself and list its packages."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarto:
+    enabled: bool = setting(False, "Render content that uses Quarto.", reloadable=True)
+    executable: tuple[Path, ...] = setting(
+        [], "Absolute path of one quarto program; repeat the line for each.", reloadable=True
+    )
+    probe_timeout: dt.timedelta = setting(
+        dt.timedelta(seconds=30), "How long a Quarto may take to say its version."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Applications:
     run_as: str = setting(
         "", "Account that content runs as when the server is root. Empty: rostra if it exists, else nobody."
@@ -244,6 +277,8 @@ class Settings:
     authentication: Authentication = field(default_factory=Authentication)
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     python: Python = field(default_factory=Python)
+    r: R = field(default_factory=R)
+    quarto: Quarto = field(default_factory=Quarto)
     applications: Applications = field(default_factory=Applications)
     scheduler: Scheduler = field(default_factory=Scheduler)
     smtp: Smtp = field(default_factory=Smtp)

@@ -13,7 +13,7 @@ def _words(text: str) -> frozenset[str]:
 # Whole sections, with or without labels.
 _SECTIONS = _words("""
     https httpredirect cors password pam ldap oauth2 saml proxyauth scim authorization sqlite logging metrics
-    opentelemetry otlpendpoint chronicle jobs r quarto tensorflow node nodejs rpackagerepository packages git
+    opentelemetry otlpendpoint chronicle jobs tensorflow node nodejs rpackagerepository packages git
     gitcredential branding mount licensing tableauintegration launcher kubernetes executionenvironments
 """)
 
@@ -40,6 +40,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
             mostpermissiveaccesstype prohibitedenv defaultserverenv shinyerrorsanitization
         """,
         "python": "fromsource",
+        "r": "environmentmanagement positpackagemanagerurlrewriting repository",
         "scheduler": "cpurequest cpulimit memoryrequest memorylimit maxcpurequest maxcpulimit maxmemorylimit",
     }.items()
 }

@@ -1,0 +1,85 @@
+"""The letters this server writes: a report, a failure, a test. Each as HTML with inlined styles, and as plain text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import css_inline
+import jinja2
+
+from rostra.mail.message import Letter
+
+_MOST_LINES = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What every letter about a document names. Addresses are absolute; ``at`` is aware."""
+
+    server: str
+    title: str
+    url: str
+    settings_url: str
+    at: dt.datetime
+
+
+def report(
+    told: Told, *, page: str | None, revision_url: str, attachments: Sequence[tuple[str, str]] = (), subject: str = ""
+) -> Letter:
+    """Return the letter that brings a finished report; with ``page`` (a path under the data folder) in its body."""
+    text, html = _written("report", told=told, revision_url=revision_url, page=page is not None)
+    return Letter(
+        subject=subject or told.title,
+        text=text,
+        html=html,
+        page=page,
+        page_url=revision_url,
+        attachments=tuple(attachments),
+    )
+
+
+def failure(
+    told: Told, *, why: str, hint: str, lines: Sequence[str], logs_url: str, scheduled: bool, kept: dt.datetime | None
+) -> Letter:
+    """Return the letter about a report that could not be made. ``kept`` is when the one still shown was made."""
+    text, html = _written(
+        "failure",
+        told=told,
+        why=why,
+        hint=hint,
+        lines=list(lines)[-_MOST_LINES:],
+        logs_url=logs_url,
+        scheduled=scheduled,
+        kept=kept,
+    )
+    return Letter(subject=f"{told.title} could not be rendered", text=text, html=html)
+
+
+def trial(server: str, url: str, asked_by: str) -> Letter:
+    """Return the letter an administrator sends to see that mail works."""
+    text, html = _written("trial", server=server, url=url, asked_by=asked_by)
+    return Letter(subject=f"Mail from {server} works", text=text, html=html)
+
+
+def _written(name: str, **values: object) -> tuple[str, str]:
+    html = _environment().get_template(f"{name}.html").render(values)
+    text = _environment().get_template(f"{name}.txt").render(values)
+    return text, css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False).inline(html)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=jinja2.select_autoescape(("html",)),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["stamp"] = lambda moment: moment.astimezone(dt.UTC).strftime("%-d %B %Y, %H:%M UTC")
+    return environment
