@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,14 @@ from packaging.version import Version
 
 from rostra.config.sections import Settings
 from rostra.content.manifest import Manifest
-from rostra.content.tables import Item
+from rostra.content.tables import Bundle, Item
 from rostra.environments.requirement_lines import decode
 from rostra.environments.spec import Environment, EnvironmentSpec
 from rostra.environments.turns import Place, nobody
 from rostra.errors import Gone
 from rostra.kinds.kind import Kind
 from rostra.runtimes.matching import choose
-from rostra.runtimes.model import Match, Policy, Request, Runtime
+from rostra.runtimes.model import Match, Policy, Request, Runtime, RuntimeState
 
 Say = Callable[[str], None]
 
@@ -121,6 +122,32 @@ async def build(
     install = managed(settings, manifest, item.manage_python)
     environment = await environments.ensure(spec(match.runtime, source, install=install), say)
     return Built(match, environment)
+
+
+async def move(
+    source: Source,
+    bundle: Bundle,
+    environments: Environments,
+    *,
+    onto: str,
+    pins: tuple[str, ...],
+    runtimes: Sequence[Runtime],
+    say: Say,
+) -> Built:
+    """Make a bundle's environment ready on the interpreter with version ``onto``, whatever the rule would choose.
+
+    Raises:
+        RuntimeGone: there is no such interpreter, or only a retired one.
+        InstallFailed
+    """
+    usable = [runtime for runtime in runtimes if runtime.state is not RuntimeState.retired]
+    found = next((runtime for runtime in usable if str(runtime.version) == onto), None)
+    if found is None:
+        raise RuntimeGone(onto, "", [runtime.version for runtime in usable])
+    match = Match(found, f"Moved from Python {bundle.runtime_version} by an administrator")
+    say(f"Using Python {found.version} from {found.executable}: {match.reason}")
+    wanted = dataclasses.replace(spec(found, source, install=bundle.managed is not False), pins=pins)
+    return Built(match, await environments.ensure(wanted, say))
 
 
 def asked(manifest: Manifest) -> list[str]:

@@ -32,12 +32,18 @@ DRAIN_SECONDS = 3600.0  # a visitor of the old version may finish; new visitors 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """``build_only`` makes the environment anew and changes nothing else; ``activate`` False makes a draft."""
+    """``build_only`` makes the environment anew and changes nothing else; ``activate`` False makes a draft.
+
+    ``onto`` names the version of the interpreter to move to, in place of the choice by rule, with the versions ``pins``
+    (``name==version``) where the requirements leave a choice. What runs so far stays when the move fails.
+    """
 
     guid: str
     bundle_id: int
     activate: bool = True
     build_only: bool = False
+    onto: str = ""
+    pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,16 @@ async def environment(order: Order, work: Work, tools: Tools, say: Say) -> Built
         RuntimeGone: it is only to be built, and its interpreter is not there any more.
     """
     source = builds.Source(work.manifest, work.kind, tools.places.app(work.item.guid, work.bundle.id))
+    if order.onto and work.kind.python:
+        return await builds.move(
+            source,
+            work.bundle,
+            tools.environments,
+            onto=order.onto,
+            pins=order.pins,
+            runtimes=tools.runtimes(),
+            say=say,
+        )
     if work.bundle.state == "built" and work.kind.python:
         try:
             ready = await rebuild(source, work.bundle, tools, say)
@@ -200,7 +216,7 @@ async def _start(step: Step) -> None:
         for line in failed.lines:
             step.say(line.text)
         live = work.item.live_bundle_id
-        if live is not None and live != work.bundle.id:
+        if live is not None and (live != work.bundle.id or step.order.onto):
             raise DoesNotStart(work.bundle.id, live, failed.message) from failed
         # There is nothing working to protect: the author can correct it in place, and visitors see why it fails.
         step.say(
