@@ -2,152 +2,173 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import websockets.sync.client
-
-from compat.conftest import Publisher, app
+from support import interpreters
+from support.direct import Background, Direct, new_item
 from support.server import Server, running_server
+from support.watching import alive, content_processes, kill, quickly, replaced, until
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server")]
 
-SOURCE = """
-import asyncio, os
-from fastapi import FastAPI, WebSocket
-app = FastAPI()
-@app.get("/")
-def index():
-    return {"pid": os.getpid(), "started": STARTED}
-STARTED = os.times().elapsed
-@app.websocket("/echo")
-async def echo(socket: WebSocket):
-    await socket.accept()
-    while True:
-        await socket.send_text(await socket.receive_text())
-"""
-
 
 @pytest.fixture(scope="module")
-def path(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("app")
-    published = Publisher(server, folder).deploy(app(folder / "a", SOURCE, "fastapi\n"), "fastapi", ".")
-    assert server.get(published.path).status == 200
-    return published.path
+def published(server: Server) -> Direct:
+    item = new_item(server)
+    item.deploy()
+    return item
 
 
-def until(good: Callable[[], bool], seconds: float, what: str) -> float:
-    """Wait until ``good``; return how long it took."""
-    begun = time.monotonic()
-    while not good():
-        assert time.monotonic() - begun < seconds, what
-        time.sleep(0.02)
-    return time.monotonic() - begun
+@pytest.fixture
+def app(published: Direct) -> Direct:
+    """The item with a process that answers, whatever an earlier test did to it."""
+    until(lambda: quickly(published.server, published.path) == 200, 60, "the application does not answer")
+    return published
 
 
-def answers(server: Server, path: str) -> bool:
-    try:
-        return server.get(path).status == 200
-    except OSError:
-        return False
+def connected(app: Direct) -> websockets.sync.client.ClientConnection:
+    return websockets.sync.client.connect(app.server.url.replace("http", "ws") + app.path + "echo", proxy=None)
 
 
-def replaced(server: Server, name: str, old: int) -> Callable[[], bool]:
-    return lambda: server.children().get(name, old) != old
-
-
-def test_killing_control_leaves_running_content_answering(server: Server, path: str) -> None:
-    started = json.loads(server.get(path).text)["started"]
-    address = server.url.replace("http", "ws") + path + "echo"
-    with websockets.sync.client.connect(address, additional_headers={"Authorization": f"Key {server.key}"}) as socket:
+def test_killing_control_leaves_running_content_answering(server: Server, app: Direct) -> None:
+    started = app.told()["started"]
+    with connected(app) as socket:
         control = server.children()["control"]
         os.kill(control, signal.SIGKILL)
         for _ in range(20):
-            answer = server.get(path)
-            assert answer.status == 200, answer.text
-            assert json.loads(answer.text)["started"] == started
+            assert app.told()["started"] == started
         socket.send("still here")
-        assert socket.recv(timeout=5) == "still here"
+        assert socket.recv(timeout=5) == "one:still here"
         until(replaced(server, "control", control), 10, "control was not started again")
-        until(lambda: server.get("/__api__/v1/user").status == 200, 20, "control does not answer")
+        until(lambda: quickly(server, "/__api__/v1/user") == 200, 20, "control does not answer")
         socket.send("and after")
-        assert socket.recv(timeout=5) == "and after"
-    assert json.loads(server.get(path).text)["started"] == started
+        assert socket.recv(timeout=5) == "one:and after"
+    assert app.told()["started"] == started
 
 
-def test_killing_the_gateway_is_repaired(server: Server, path: str) -> None:
-    started = json.loads(server.get(path).text)["started"]
+def test_what_was_running_is_taken_over_and_not_started_twice(server: Server, app: Direct) -> None:
+    before = content_processes(server)
+    os.kill(server.children()["control"], signal.SIGKILL)
+    until(lambda: quickly(server, "/__api__/v1/user") == 200, 20, "control does not answer")
+    assert content_processes(server) == before
+    job = app.told()["job"]
+    record = next(record for record in app.jobs() if record["key"] == job)
+    assert record["end_time"] is None
+    assert app.told()["key"], "a process that goes on keeps its key"
+    assert quickly(server, "/__api__/v1/user", Authorization=f"Key {app.told()['key']}") == 200
+
+
+def test_killing_the_gateway_is_repaired_within_a_second(server: Server, app: Direct) -> None:
+    started = app.told()["started"]
     gateway = server.children()["gateway"]
     os.kill(gateway, signal.SIGKILL)
-    until(lambda: answers(server, path), 5, "the gateway did not come back")
+    taken = until(lambda: quickly(server, app.path) == 200, 5, "the gateway did not come back")
     assert server.children()["gateway"] != gateway
-    assert json.loads(server.get(path).text)["started"] == started
+    assert app.told()["started"] == started
+    assert taken < 1.0
 
 
-def test_killing_the_keeper_is_repaired(server: Server, path: str) -> None:
+def test_a_visitor_who_comes_while_there_is_no_gateway_is_served(server: Server, app: Direct) -> None:
+    os.kill(server.children()["gateway"], signal.SIGKILL)
+    for _ in range(3):  # the listening socket never closes: whoever connects waits
+        assert app.get().status == 200
+
+
+def test_killing_the_keeper_is_repaired_within_a_second(server: Server, app: Direct) -> None:
+    cold = time.monotonic()
+    kill(content_processes(server))
+    until(lambda: quickly(server, app.path) == 200, 30, "content did not come back")
+    usual = time.monotonic() - cold
     keeper = server.children()["keeper"]
     os.kill(keeper, signal.SIGKILL)
-    until(replaced(server, "keeper", keeper), 5, "the keeper was not started again")
-    until(lambda: answers(server, path), 30, "content did not come back")
+    repaired = until(replaced(server, "keeper", keeper), 5, "the keeper was not started again")
+    assert repaired < 1.0
+    back = until(lambda: quickly(server, app.path) == 200, 30, "content did not come back")
+    assert back < usual + 1.0, "starting content took longer than it does anyway"
 
 
-def test_nothing_of_content_survives_the_keeper(server: Server, path: str) -> None:
+def test_nothing_of_content_survives_the_keeper(server: Server, app: Direct) -> None:
     inside = content_processes(server)
     assert inside
-    keeper = server.children()["keeper"]
-    os.kill(keeper, signal.SIGKILL)
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in inside), 5, "content outlived its keeper")
-    until(lambda: answers(server, path), 30, "content did not come back")
+    job = app.told()["job"]
+    os.kill(server.children()["keeper"], signal.SIGKILL)
+    until(lambda: not alive(inside), 2, "content outlived its keeper")
+    until(lambda: quickly(server, app.path) == 200, 30, "content did not come back")
+    record = next(record for record in app.jobs() if record["key"] == job)
+    assert record["end_time"] is not None
 
 
-def test_a_crashed_process_is_started_again(server: Server, path: str) -> None:
-    before = json.loads(server.get(path).text)["started"]
-    for pid in content_processes(server):
-        os.kill(pid, signal.SIGKILL)
-    until(lambda: answers(server, path), 30, "content did not come back")
-    assert json.loads(server.get(path).text)["started"] != before
+def test_a_crashed_process_is_started_again(server: Server, app: Direct) -> None:
+    before = app.told()["started"]
+    kill(content_processes(server))
+    until(lambda: quickly(server, app.path) == 200, 30, "content did not come back")
+    assert app.told()["started"] != before
 
 
-def test_many_visitors_at_once_share_one_start(server: Server, path: str, tmp_path: Path) -> None:
-    published = Publisher(server, tmp_path).deploy(app(tmp_path / "b", SOURCE, "fastapi\n"), "fastapi", "--new", ".")
-    for pid in content_processes(server):
-        os.kill(pid, signal.SIGKILL)
-    statuses: list[int] = []
-    threads = [threading.Thread(target=lambda: statuses.append(server.get(published.path).status)) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert statuses == [200] * 12
+def test_the_key_of_a_process_ends_with_it(server: Server, app: Direct) -> None:
+    key = app.told()["key"]
+    assert quickly(server, "/__api__/v1/user", Authorization=f"Key {key}") == 200
+    kill(content_processes(server))
+    until(lambda: quickly(server, "/__api__/v1/user", Authorization=f"Key {key}") == 401, 5, "the key is still good")
 
 
-def test_stopping_ends_everything(tmp_path: Path, server: Server) -> None:
-    (tmp_path / "other").mkdir()
-    with running_server(tmp_path / "other", []) as other:
-        pids = list(other.children().values())
-        assert len(pids) == 3
-        assert other.stop() == 0
-        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+def test_what_crashes_all_the_time_is_started_less_and_less_often(server: Server) -> None:
+    item = new_item(server)
+    item.deploy("fragile")
+    ends = time.monotonic() + 8
+    while time.monotonic() < ends:
+        quickly(server, item.path + "exit")
+        time.sleep(0.05)
+    starts = [job for job in item.jobs() if job["tag"] != "python_restore"]
+    assert 3 <= len(starts) <= 8
+    assert item.get().status in (502, 503)
+    until(lambda: quickly(server, item.path) == 200, 30, "it is not tried again once the pause is over")
 
 
-def content_processes(server: Server) -> list[int]:
-    """Return the pids of everything that runs below the keeper."""
-    found, parents = [], {server.children()["keeper"]}
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
-    while parents:
-        parents = {child for parent in parents for child in children.get(parent, ())}
-        found += sorted(parents)
-    return found
+def test_many_visitors_at_once_share_one_start(server: Server) -> None:
+    item = new_item(server, max_processes=1)
+    item.deploy("shared")
+    kill(content_processes(server))
+    before = len(item.jobs())
+    visits = [Background(item) for _ in range(12)]
+    for visit in visits:
+        visit.join()
+    assert [visit.reply.status for visit in visits if visit.reply] == [200] * 12
+    assert len(item.jobs()) == before + 1
+
+
+@pytest.fixture
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    python = interpreters.minor("3.11")
+    with running_server(tmp_path_factory.mktemp("other"), [python] if python else []) as server:
+        yield server
+
+
+def test_stopping_ends_everything(other: Server) -> None:
+    item = new_item(other)
+    item.deploy()
+    pids = [*other.children().values(), *content_processes(other)]
+    assert len(pids) > 3
+    assert other.stop() == 0
+    assert not alive(pids)
+    log = other.log_text()
+    assert "Rostra has stopped" in log
+    assert "Traceback" not in log
+    assert "did not end in time" not in log
+
+
+def test_a_process_that_keeps_dying_is_started_with_growing_pauses(other: Server) -> None:
+    deaths = 0
+    ends = time.monotonic() + 4
+    while time.monotonic() < ends:
+        if gateway := other.children().get("gateway"):
+            kill([gateway])
+            deaths += 1
+        time.sleep(0.01)
+    assert 3 <= deaths <= 8
+    until(lambda: quickly(other, "/__ping__") == 200, 15, "the gateway did not come back")
