@@ -95,7 +95,8 @@ class TestPermissions:
             ("vic", "user", "owner", 33),
             ("ada", "user", "viewer", 34),
             ("bob", "user", "king", 25),
-            ("bob", "group", "viewer", 152),
+            ("bob", "group", "viewer", 153),
+            ("bob", "robot", "viewer", 152),
         ],
     )
     async def test_bad_ones_are_refused(self, world: World, who: str, kind: str, role: str, code: int) -> None:

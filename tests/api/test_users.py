@@ -203,3 +203,70 @@ async def test_bootstrap_that_is_off_is_404(engine: AsyncEngine, database_settin
     async with api.world(engine, database_settings, bootstrap_secret=None) as made:
         answer = await made.client(authorization=bootstrap_token()).post("v1/experimental/bootstrap")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+
+
+async def test_only_what_is_sent_is_changed(world: World) -> None:
+    root, guid = world.client("root"), world.users["vic"].guid
+    before = await root.read(f"v1/users/{guid}")
+    world.clock.move(seconds=60)
+    changed = (await root.ask("PUT", f"v1/users/{guid}", {"email": "v@x", "user_role": "publisher", "x": 1})).json()
+    expected = {**before, "email": "v@x", "user_role": "publisher", "updated_time": changed["updated_time"]}
+    assert changed == expected == await root.read(f"v1/users/{guid}")
+    assert changed["updated_time"] > before["updated_time"]
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "body", "status", "code"),
+    [
+        ("vic", "vic", {"first_name": "Vic"}, 200, None),
+        ("vic", "vic", {"user_role": "administrator"}, 403, 22),
+        ("vic", "vic", {"username": "victor"}, 403, 22),
+        ("vic", "vic", {"user_role": "viewer", "email": "v@x"}, 200, None),
+        ("vic", "ada", {"email": "v@x"}, 403, 22),
+        ("root", "root", {"user_role": "viewer"}, 400, 61),
+        ("root", "vic", {"username": "ADA"}, 409, 8),
+        ("root", "vic", {"username": "VIC"}, 200, None),
+        ("root", "vic", {"user_role": "king"}, 400, 112),
+        ("root", "vic", {"email": 7}, 400, 25),
+        ("root", "vic", [], 400, 87),
+    ],
+)
+async def test_who_changes_whom(world: World, who: str, whom: str, body: object, status: int, code: int | None) -> None:
+    answer = await world.client(who).ask("PUT", f"v1/users/{world.users[whom].guid}", body)
+    assert (answer.status_code, answer.json().get("code")) == (status, code)
+
+
+async def test_locking_changes_only_that(world: World) -> None:
+    root, guid = world.client("root"), world.users["vic"].guid
+    before = await root.read(f"v1/users/{guid}")
+    world.clock.move(seconds=60)
+    for locked in (True, False):
+        assert (await root.post(f"v1/users/{guid}/lock", {"locked": locked})).status_code == 200
+        assert await root.read(f"v1/users/{guid}") == {**before, "locked": locked}
+        assert (await world.client("vic").get("v1/user")).status_code == (401 if locked else 200)
+        before |= {"active_time": (await root.read(f"v1/users/{guid}"))["active_time"]}
+    assert world.changed.count("credentials") == 2
+
+
+@pytest.mark.parametrize(("who", "whom", "status"), [("root", "root", 400), ("ada", "vic", 403)])
+async def test_who_locks_whom(world: World, who: str, whom: str, status: int) -> None:
+    answer = await world.client(who).post(f"v1/users/{world.users[whom].guid}/lock", {"locked": True})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [("account_status=gone", 115), ("sort=password_hash", 11), ("user_role=king", 112)]
+)
+async def test_a_filter_nobody_knows_is_refused(world: World, query: str, status: int) -> None:
+    assert (await world.client("vic").get(f"v1/users?{query}")).json()["code"] == status
+
+
+async def test_people_are_sorted_and_counted(world: World) -> None:
+    told = await world.client("vic").read("v1/users?sort=username&asc_order=false&page_size=1")
+    assert ([row["username"] for row in told["results"]], told["total"]) == (["vic"], 4)
+
+
+async def test_somebody_not_seen_for_a_year_is_inactive(world: World) -> None:
+    world.clock.move(days=400)
+    told = await world.client("root").read("v1/users?account_status=inactive")
+    assert [row["username"] for row in told["results"]] == ["ada", "bob", "vic"]

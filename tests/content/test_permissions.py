@@ -48,7 +48,7 @@ async def test_changing_and_taking_away(session: AsyncSession) -> None:
         ("owner", "viewer", "user", OwnerNeedsNoPermission, 34, "the owner has every right"),
         ("friend", "editor", "user", InvalidPermissionRole, 25, "the wire says owner"),
         ("friend", None, "user", InvalidPermissionRole, 25, "no role"),
-        ("friend", "viewer", "group", InvalidPrincipalType, 152, "groups come later"),
+        ("friend", "viewer", "robot", InvalidPrincipalType, 152, "only people and groups"),
         ("friend", "viewer", {}, InvalidPrincipalType, 152, "not even a text"),
         ("nobody", "viewer", "user", PrincipalNotFound, 9, "an unknown guid"),
         (7, "viewer", "user", PrincipalNotFound, 9, "not even a text"),

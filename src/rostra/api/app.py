@@ -9,10 +9,12 @@ from rostra.api import legacy, problems
 from rostra.api.bodies import Drained
 from rostra.api.services import Services
 from rostra.api.v1 import (
+    audit_logs,
     bundles,
     caches,
     content,
     deploys,
+    groups,
     jobs,
     packages,
     permissions,
@@ -32,6 +34,8 @@ ROUTERS = (
         jobs.router,
         packages.router,
         caches.router,
+        groups.router,
+        audit_logs.router,
         legacy.router,
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -15,6 +16,7 @@ from rostra.api.services import Services
 from rostra.auth import credentials
 from rostra.auth.principals import Principal, Role
 from rostra.auth.sessions import XSRF_COOKIE, XSRF_HEADER
+from rostra.content import audit_log
 from rostra.db.engine import transaction
 from rostra.errors import Forbidden, NotSignedIn
 
@@ -65,9 +67,10 @@ async def _who(request: Request, live: Live) -> Principal | None:
     return found
 
 
-async def _known(found: Annotated[Principal | None, Depends(_who)]) -> Principal:
+async def _known(request: Request, found: Annotated[Principal | None, Depends(_who)]) -> Principal:
     if found is None:
         raise SignInNeeded
+    request.state.who = found
     return found
 
 
@@ -109,9 +112,29 @@ async def _reading(live: Live) -> AsyncIterator[AsyncSession]:
 async def _writing(request: Request, live: Live) -> AsyncIterator[AsyncSession]:
     await bodies.whole(request)  # a slow client must not hold the only writer's place while it sends
     async with transaction(live.sessions) as session:
+        recorder = audit_log.attend(session)
         yield session
+        await session.flush()
+        who = getattr(request.state, "who", None)
+        action, subject = request.scope["route"].name, _subject(request)
+        audit_log.write(session, recorder, who, action=action, subject=subject, now=live.clock.now())
     for told in session.info.pop(_AFTER, ()):
         await told()
+
+
+def _subject(request: Request) -> str | None:
+    """Return what a request is about, as its path says it."""
+    return next(iter(request.path_params.values()), None)
+
+
+@asynccontextmanager
+async def changing(live: Services, who: Principal, action: str, subject: str | None) -> AsyncIterator[AsyncSession]:
+    """A transaction of its own, with its entry in the audit log, for endpoints that cannot hold one all the time."""
+    async with transaction(live.sessions) as session:
+        recorder = audit_log.attend(session)
+        yield session
+        await session.flush()
+        audit_log.write(session, recorder, who, action=action, subject=subject, now=live.clock.now())
 
 
 # "function": the transaction ends, and can fail, before the answer is sent.

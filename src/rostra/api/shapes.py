@@ -14,7 +14,7 @@ from rostra.api.addresses import Addresses
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
 from rostra.clock import wire_time
-from rostra.content.access import Access, Facts, Grant, app_role
+from rostra.content.access import Access, Facts, Grant, app_role, given_to, strongest
 from rostra.content.tables import Bundle, Item, Job, Permission
 
 LOCAL = "Local"  # where things run, in the wire's words
@@ -47,12 +47,20 @@ async def _around(session: AsyncSession, who: Principal, items: Sequence[Item]) 
     live_ids = {item.live_bundle_id for item in items if item.live_bundle_id is not None}
     bundles = {row.id: row for row in await _rows(session, Bundle, live_ids)}
     owners = {row.id: row for row in await _rows(session, User, {item.owner_id for item in items})}
-    mine = sa.select(Permission.item_id, Permission.role).where(Permission.user_id == who.user_id)
-    grants = {item_id: Grant(role) for item_id, role in (await session.execute(mine))}
+    grants = await _grants(session, who)
     return {
         item.id: Around(bundles.get(item.live_bundle_id or 0), owners[item.owner_id], grants.get(item.id))
         for item in items
     }
+
+
+async def _grants(session: AsyncSession, who: Principal) -> dict[int, Grant]:
+    """Return what the person was given, themselves or with a group, by item."""
+    mine = sa.select(Permission.item_id, Permission.role).where(given_to(who.user_id))
+    found: dict[int, Grant] = {}
+    for item_id, role in await session.execute(mine):
+        found[item_id] = strongest([role, *([found[item_id]] if item_id in found else [])]) or Grant.viewer
+    return found
 
 
 async def _rows(session: AsyncSession, table: Any, ids: Collection[int]) -> Sequence[Any]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
+import sqlalchemy.orm
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth.passwords import LONGEST, Passwords
@@ -18,6 +21,22 @@ from rostra.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn
 from rostra.ids import new_guid
 
 SHORTEST_PASSWORD = 6
+LONGEST_FIELD = 255  # characters of a name or an address
+IDLE = dt.timedelta(days=365)
+_CHANGEABLE = {
+    "email": "email",
+    "username": "username",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "user_role": "role",
+}
+_SORTABLE: Mapping[str, sa.orm.InstrumentedAttribute[Any]] = {
+    **{name: getattr(User, name) for name in ("username", "first_name", "last_name", "email", "guid", "locked")},
+    "user_role": User.role,
+    "created_time": User.created_at,
+    "updated_time": User.updated_at,
+    "active_time": User.active_at,
+}
 _USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{1,63}")
 
 
@@ -78,6 +97,69 @@ class AccountLocked(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("this account is locked", hint="Ask an administrator to unlock it.")
+
+
+class NotYourself(Invalid):
+    code = "not-yourself"
+    number = 25
+
+    def __init__(self) -> None:
+        super().__init__("nobody locks their own account", hint="Ask another administrator.")
+
+
+class MayNotChange(Forbidden):
+    code = "user-field-immutable"
+
+    def __init__(self) -> None:
+        super().__init__("only administrators change usernames and roles", hint="Ask an administrator.")
+
+
+class LastAdministrator(Invalid):
+    code = "last-administrator"
+    number = 61
+
+    def __init__(self) -> None:
+        super().__init__("this is the only administrator", hint="Make somebody else an administrator first.")
+
+
+class UserFieldInvalid(Invalid):
+    code = "user-field-invalid"
+    number = 25
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not usable", hint=f"Send up to {LONGEST_FIELD} printable characters.")
+
+
+class NoSuchRole(Invalid):
+    code = "no-such-role"
+    number = 112
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"{role[:40]!r} is not a role", hint="Use viewer, publisher or administrator.")
+
+
+class UnknownState(Invalid):
+    code = "unknown-account-status"
+    number = 115
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name[:40]!r} is no state of an account", hint="Use locked, licensed or inactive.")
+
+
+class NotSortable(Invalid):
+    code = "not-sortable"
+    number = 11
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"accounts cannot be sorted by {name[:40]!r}", hint=f"Use one of {', '.join(_SORTABLE)}.")
+
+
+class State(StrEnum):
+    """How an account is used, in the wire's words."""
+
+    locked = "locked"
+    licensed = "licensed"  # used, or made, within the last year
+    inactive = "inactive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,12 +255,16 @@ async def find(
     prefix: str = "",
     roles: Sequence[Role] = (),
     locked: bool | None = None,
+    states: Sequence[State] = (),
+    now: dt.datetime | None = None,
+    order: sa.UnaryExpression[Any] | None = None,
     page: int = 1,
     size: int = 500,
 ) -> Page:
     """Return page ``page`` (from 1) of the accounts whose username or a name begins with ``prefix``, case ignored.
 
-    ``locked`` None: both those that are and those that are not.
+    ``locked`` None: both those that are and those that are not. ``states`` need ``now``. Without ``order`` the oldest
+    come first.
     """
     wanted = sa.select(User)
     if prefix:
@@ -188,14 +274,97 @@ async def find(
         wanted = wanted.where(User.role.in_([role.value for role in roles]))
     if locked is not None:
         wanted = wanted.where(User.locked.is_(locked))
+    if states and now is not None:
+        wanted = wanted.where(sa.or_(*(_is(state, now) for state in states)))
     total = (await session.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))).scalar_one()
-    rows = await session.execute(wanted.order_by(User.id).limit(size).offset((page - 1) * size))
+    ordered = wanted.order_by(*(() if order is None else (order,)), User.id)
+    rows = await session.execute(ordered.limit(size).offset((page - 1) * size))
     return Page(users=rows.scalars().all(), total=total)
 
 
-async def administrators(session: AsyncSession) -> int:
-    """Return how many there are, locked ones too."""
+def _is(state: State, now: dt.datetime) -> sa.ColumnElement[bool]:
+    if state is State.locked:
+        return User.locked.is_(True)
+    lately = sa.func.coalesce(User.active_at, User.created_at) > now - IDLE
+    return sa.and_(User.locked.is_(False), lately if state is State.licensed else sa.not_(lately))
+
+
+def order(name: str, *, ascending: bool = True) -> sa.UnaryExpression[Any] | None:
+    """Return how to sort by what clients call ``name``; None for the empty name.
+
+    Raises:
+        NotSortable
+    """
+    if not name:
+        return None
+    if name not in _SORTABLE:
+        raise NotSortable(name)
+    column: Any = _SORTABLE[name]
+    return column.asc() if ascending else column.desc()  # type: ignore[no-any-return]
+
+
+def state(name: str) -> State:
+    """Raises: UnknownState."""
+    try:
+        return State(name)
+    except ValueError as why:
+        raise UnknownState(name) from why
+
+
+async def change(
+    session: AsyncSession, user: User, given: Mapping[str, object], *, by_administrator: bool, now: dt.datetime
+) -> None:
+    """Change the fields a client sent; those it did not send, or that are not an account's, stay as they are.
+
+    Raises:
+        MayNotChange: only administrators change usernames and roles.
+        LastAdministrator, UsernameInvalid, UsernameTaken, UserFieldInvalid, NoSuchRole
+    """
+    changes = _checked(given)
+    changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
+    if not by_administrator and changes.keys() & {"username", "role"}:
+        raise MayNotChange
+    if "username" in changes:
+        await _check_free(session, user, changes["username"])
+    if user.role == Role.administrator and changes.get("role", user.role) != user.role:
+        await alone(session, "users")
+        if await administrators(session, unlocked=True) - (not user.locked) < 1:
+            raise LastAdministrator
+    for name, value in changes.items():
+        setattr(user, name, value)
+    if changes:
+        user.updated_at = now
+    await session.flush()
+
+
+def _checked(given: Mapping[str, object]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for wire, name in _CHANGEABLE.items():
+        value = given.get(wire)
+        if value is None or (value == "" and name in {"username", "role"}):
+            continue
+        if not isinstance(value, str) or len(value) > LONGEST_FIELD or not value.isprintable():
+            raise UserFieldInvalid(wire)
+        found[name] = value
+    if "username" in found:
+        check_username(found["username"])
+    if "role" in found and found["role"] not in tuple(Role):
+        raise NoSuchRole(found["role"])
+    return found
+
+
+async def _check_free(session: AsyncSession, user: User, username: str) -> None:
+    await alone(session, "users")
+    there = await by_username(session, username)
+    if there is not None and there.id != user.id:
+        raise UsernameTaken(username)
+
+
+async def administrators(session: AsyncSession, *, unlocked: bool = False) -> int:
+    """Return how many there are; locked ones too, unless only ``unlocked`` are asked for."""
     counted = sa.select(sa.func.count()).select_from(User).where(User.role == Role.administrator.value)
+    if unlocked:
+        counted = counted.where(User.locked.is_(False))
     return (await session.execute(counted)).scalar_one()
 
 

@@ -6,12 +6,14 @@ see it they give themselves a permission, which is then visible to its owner.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
 
 from rostra.auth.principals import Principal
+from rostra.auth.tables import Membership
 from rostra.content.tables import Item, Permission
 from rostra.errors import Forbidden, NotSignedIn
 
@@ -42,7 +44,10 @@ class AppRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a decision about one item and one person depends on. ``grant`` is that person's own."""
+    """All that a decision about one item and one person depends on.
+
+    ``grant`` is the stronger of that person's own and their groups'.
+    """
 
     access: Access
     owner_id: int
@@ -111,6 +116,18 @@ def visible_to(who: Principal | None) -> sa.ColumnElement[bool]:
         return sa.and_(present, Item.access_type == Access.all)
     if who.is_administrator:
         return present
-    granted = sa.select(Permission.id).where(Permission.item_id == Item.id, Permission.user_id == who.user_id)
+    granted = sa.select(Permission.id).where(Permission.item_id == Item.id, given_to(who.user_id)).correlate(Item)
     shown = sa.or_(Item.access_type.in_([Access.all, Access.logged_in]), Item.owner_id == who.user_id, granted.exists())
     return sa.and_(present, shown)
+
+
+def given_to(user_id: int) -> sa.ColumnElement[bool]:
+    """Return the filter for queries on `Permission` of what a person was given, themselves or with a group."""
+    mine = sa.select(Membership.group_id).where(Membership.user_id == user_id)
+    return sa.or_(Permission.user_id == user_id, Permission.group_id.in_(mine))
+
+
+def strongest(roles: Iterable[str]) -> Grant | None:
+    """Return what several permissions give together."""
+    found = {Grant(role) for role in roles}
+    return Grant.owner if Grant.owner in found else next(iter(found), None)

@@ -275,7 +275,7 @@ class InvalidPrincipalType(Invalid):
     number = 152
 
     def __init__(self, given: object) -> None:
-        super().__init__(f"{shown(given)} cannot be given permissions", hint="Use the principal type user.")
+        super().__init__(f"{shown(given)} cannot be given permissions", hint="Use the principal type user or group.")
 
 
 class PrincipalNotFound(NotFound):
@@ -284,6 +284,14 @@ class PrincipalNotFound(NotFound):
 
     def __init__(self, guid: object) -> None:
         super().__init__(f"there is no user {shown(guid)}", hint="Look the guid up in the list of users.")
+
+
+class GroupNotFound(NotFound):
+    code = "group-not-found"
+    number = 153
+
+    def __init__(self, guid: object) -> None:
+        super().__init__(f"there is no group {shown(guid)}", hint="Look the guid up in the list of groups.")
 
 
 class PermissionNotFound(NotFound):

@@ -1,17 +1,19 @@
-"""Who was given what on an item. The owner has every right without a row; groups come with their own issue."""
+"""Who was given what on an item: people and groups. The owner has every right without a row."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth.principals import Principal, Role
-from rostra.auth.tables import User
-from rostra.content.access import Access, Facts, Grant
+from rostra.auth.tables import Group, User
+from rostra.content.access import Access, Facts, Grant, given_to, strongest
 from rostra.content.errors import (
+    GroupNotFound,
     InvalidCollaborator,
     InvalidPermissionRole,
     InvalidPrincipalType,
@@ -23,28 +25,42 @@ from rostra.content.tables import Item, Permission
 from rostra.db.engine import alone
 
 
+class Kind(StrEnum):
+    """Who can be given a permission, in the wire's words."""
+
+    user = "user"
+    group = "group"
+
+
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """One permission and whose it is."""
+    """One permission and whose it is; ``name`` is the username or the group's name."""
 
     id: int
-    user_guid: str
+    kind: Kind
+    guid: str
+    name: str
     role: Grant
+
+    @property
+    def user_guid(self) -> str:
+        """The guid of whoever it is; a group's too."""
+        return self.guid
 
 
 async def facts(session: AsyncSession, item: Item, who: Principal | None) -> Facts:
     """Return what `access` decides by, for this person."""
     grant = None
     if who is not None:
-        wanted = sa.select(Permission.role).where(Permission.item_id == item.id, Permission.user_id == who.user_id)
-        grant = (await session.execute(wanted)).scalar_one_or_none()
-    return Facts(Access(item.access_type), item.owner_id, Grant(grant) if grant else None)
+        wanted = sa.select(Permission.role).where(Permission.item_id == item.id, given_to(who.user_id))
+        grant = strongest((await session.execute(wanted)).scalars())
+    return Facts(Access(item.access_type), item.owner_id, grant)
 
 
 async def listing(session: AsyncSession, item: Item) -> Sequence[Granted]:
     """Return all of an item's permissions, oldest first. The owner is not among them."""
     rows = await session.execute(_granted(item).order_by(Permission.id))
-    return [Granted(number, guid, Grant(role)) for number, guid, role in rows]
+    return [_read(row) for row in rows]
 
 
 async def get(session: AsyncSession, item: Item, permission_id: int) -> Granted:
@@ -52,35 +68,48 @@ async def get(session: AsyncSession, item: Item, permission_id: int) -> Granted:
     row = (await session.execute(_granted(item).where(Permission.id == permission_id))).one_or_none()
     if row is None:
         raise PermissionNotFound(permission_id)
-    return Granted(row[0], row[1], Grant(row[2]))
+    return _read(row)
 
 
 async def give(
-    session: AsyncSession, item: Item, user_guid: object, role: object, *, principal_type: object = "user"
+    session: AsyncSession, item: Item, guid: object, role: object, *, principal_type: object = "user"
 ) -> tuple[Granted, bool]:
-    """Give or change one person's permission; the second value is True when they had none before.
+    """Give or change the permission of a person or group; the second value is True when they had none before.
 
     Raises:
         InvalidPrincipalType, InvalidPermissionRole, PrincipalNotFound
         OwnerNeedsNoPermission: they own the item.
         InvalidCollaborator: they are only a viewer on this server.
     """
-    if principal_type != "user":
+    if principal_type not in tuple(Kind):
         raise InvalidPrincipalType(principal_type)
     if role not in tuple(Grant):
         raise InvalidPermissionRole(role)
-    grant, user = Grant(str(role)), await _user(session, user_guid)
+    grant, kind = Grant(str(role)), Kind(str(principal_type))
+    taker = await _user(session, guid) if kind is Kind.user else await _group(session, guid)
+    if isinstance(taker, User):
+        _check_person(taker, item, grant)
+    await alone(session, f"permissions/{item.id}")
+    there = (await session.execute(_of(item, taker))).scalar_one_or_none()
+    permission = there or _made(item, taker)
+    permission.role = grant.value
+    session.add(permission)
+    await session.flush()
+    name = taker.username if isinstance(taker, User) else taker.name
+    return Granted(permission.id, kind, taker.guid, name, grant), there is None
+
+
+def _check_person(user: User, item: Item, grant: Grant) -> None:
     if user.id == item.owner_id:
         raise OwnerNeedsNoPermission
     if grant is Grant.owner and not Role(user.role).at_least(Role.publisher):
         raise InvalidCollaborator
-    await alone(session, f"permissions/{item.id}")
-    there = (await session.execute(_of(item, user.id))).scalar_one_or_none()
-    permission = there or Permission(item_id=item.id, user_id=user.id)
-    permission.role = grant.value
-    session.add(permission)
-    await session.flush()
-    return Granted(permission.id, user.guid, grant), there is None
+
+
+def _made(item: Item, taker: User | Group) -> Permission:
+    if isinstance(taker, User):
+        return Permission(item_id=item.id, user_id=taker.id)
+    return Permission(item_id=item.id, group_id=taker.id)
 
 
 async def change(
@@ -98,7 +127,7 @@ async def change(
         PermissionNotFound, and what `give` raises.
     """
     there = await get(session, item, permission_id)
-    if user_guid != there.user_guid:
+    if (user_guid, principal_type) != (there.guid, there.kind):
         raise PermissionNotFound(permission_id)
     return (await give(session, item, user_guid, role, principal_type=principal_type))[0]
 
@@ -109,13 +138,21 @@ async def take(session: AsyncSession, item: Item, permission_id: int) -> None:
     await session.execute(sa.delete(Permission).where(Permission.id == there.id))
 
 
-def _granted(item: Item) -> sa.Select[int, str, str]:
-    wanted = sa.select(Permission.id, User.guid, Permission.role).join(User, User.id == Permission.user_id)
-    return wanted.where(Permission.item_id == item.id)
+def _granted(item: Item) -> sa.Select[int, str | None, str | None, str | None, str | None, str]:
+    wanted = sa.select(Permission.id, User.guid, User.username, Group.guid, Group.name, Permission.role)
+    wanted = wanted.select_from(Permission).outerjoin(User, User.id == Permission.user_id)
+    return wanted.outerjoin(Group, Group.id == Permission.group_id).where(Permission.item_id == item.id)
 
 
-def _of(item: Item, user_id: int) -> sa.Select[Permission]:
-    return sa.select(Permission).where(Permission.item_id == item.id, Permission.user_id == user_id)
+def _read(row: sa.Row[int, str | None, str | None, str | None, str | None, str]) -> Granted:
+    number, user, username, group, group_name, role = row
+    kind = Kind.user if user is not None else Kind.group
+    return Granted(number, kind, user or group or "", username or group_name or "", Grant(role))
+
+
+def _of(item: Item, taker: User | Group) -> sa.Select[Permission]:
+    column = Permission.user_id if isinstance(taker, User) else Permission.group_id
+    return sa.select(Permission).where(Permission.item_id == item.id, column == taker.id)
 
 
 async def _user(session: AsyncSession, guid: object) -> User:
@@ -124,4 +161,13 @@ async def _user(session: AsyncSession, guid: object) -> User:
         found = (await session.execute(sa.select(User).where(User.guid == guid))).scalar_one_or_none()
     if found is None:
         raise PrincipalNotFound(guid)
+    return found
+
+
+async def _group(session: AsyncSession, guid: object) -> Group:
+    found = None
+    if isinstance(guid, str):
+        found = (await session.execute(sa.select(Group).where(Group.guid == guid))).scalar_one_or_none()
+    if found is None:
+        raise GroupNotFound(guid)
     return found

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from rostra.api import shapes
-from rostra.api.edge import Known, Live, after_commit
+from rostra.api.edge import Known, Live, after_commit, changing
 from rostra.api.services import Services
 from rostra.api.subjects import Edited, Inspected, load_to_edit
 from rostra.api.uploads import Upload
@@ -65,7 +65,7 @@ async def _accept(
     contents: Contents,
     source: dict[str, Any],
 ) -> dict[str, Any]:
-    async with transaction(live.sessions) as session:
+    async with changing(live, who, "upload_bundle", reference) as session:
         subject = await load_to_edit(session, live, who, reference)  # it may have changed while the client was sending
         row = await bundles.accept(
             session,

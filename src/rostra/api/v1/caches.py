@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from rostra.api import edge
-from rostra.api.edge import Administrator, Live
+from rostra.api.edge import Administrator, Live, changing
 from rostra.api.services import Services
 from rostra.api.shapes import LOCAL
-from rostra.db.engine import transaction
+from rostra.content import audit_log
 from rostra.errors import NotFound
 from rostra.ids import TaskId
 
@@ -61,8 +61,9 @@ async def delete_cache(
         raise NoSuchCache(wanted.language, wanted.version, wanted.image_name)
     task: TaskId | None = None
     if not wanted.dry_run:
-        async with transaction(live.sessions) as session:
+        async with changing(live, who, "delete_cache", wanted.version) as session:
             task = await live.enqueue_cache_removal(session, LANGUAGE, wanted.version, who.user_id)
+            audit_log.note(session, language=LANGUAGE, version=wanted.version, task_id=task)
     return {
         "language": LANGUAGE,
         "version": wanted.version,

@@ -8,13 +8,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from rostra.api import edge
-from rostra.api.edge import Known, Live
+from rostra.api.edge import Known, Live, changing
 from rostra.api.services import Deploy, Services
 from rostra.api.subjects import Subject, load_to_edit
 from rostra.auth.principals import Principal
-from rostra.content import bundles, items
+from rostra.content import audit_log, bundles, items
 from rostra.content.tables import Bundle
-from rostra.db.engine import transaction
 from rostra.errors import NotFound
 from rostra.ids import TaskId
 from rostra.jobs.tasks import NoSuchTask, View
@@ -63,7 +62,7 @@ async def start(live: Services, who: Principal, reference: str, wanted: DeployBo
         ItemNotFound, BundleNotFound, NothingToDeploy, ContentLocked, KindChanged, KindNotRun
     """
     activate = wanted.activate is not False
-    async with transaction(live.sessions) as session:
+    async with changing(live, who, "build_content" if build_only else "deploy_content", reference) as session:
         subject = await load_to_edit(session, live, who, reference)
         bundle = await _chosen(subject, wanted.bundle_id)
         items.check_unlocked(subject.item)
@@ -75,6 +74,7 @@ async def start(live: Services, who: Principal, reference: str, wanted: DeployBo
             guid=subject.guid, bundle_id=bundle.id, activate=activate, build_only=build_only, user_id=who.user_id
         )
         task = await live.enqueue_deploy(session, order)
+        audit_log.note(session, subject=subject.guid, bundle_id=bundle.id, activate=activate, task_id=task)
     if kind.mode is Mode.static and not build_only:
         await live.tasks.view(task, first=1_000_000, wait=STATIC_SECONDS)
     return task

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from fastapi import APIRouter
 
 from rostra.api import shapes
-from rostra.api.edge import Known, Live
+from rostra.api.edge import Known, Live, changing
 from rostra.api.subjects import Inspected, Subject, load_to_edit
 from rostra.clock import wire_time
-from rostra.content import job_records
+from rostra.content import audit_log, job_records
 from rostra.content.tables import Job
 from rostra.db.engine import transaction
 from rostra.errors import Conflict, NotFound
@@ -92,6 +92,8 @@ async def stop_job(guid: str, key: str, who: Known, live: Live) -> dict[str, Any
     if row.ended_at is not None:
         raise JobIsOver(key)
     await live.stop_job(key)
+    async with changing(live, who, "stop_job", subject.guid) as session:
+        audit_log.note(session, job=key)
     return {
         "guid": None,
         "app_id": str(subject.item.id),

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from rostra.api import edge
 from rostra.api.subjects import Edited, Inspected, Subject
-from rostra.content import permissions
+from rostra.content import audit_log, permissions
 from rostra.content.errors import PermissionNotFound
 from rostra.content.permissions import Granted
 
@@ -30,8 +30,8 @@ def shape(granted: Granted, guid: str) -> dict[str, Any]:
     return {
         "id": str(granted.id),
         "content_guid": guid,
-        "principal_guid": granted.user_guid,
-        "principal_type": "user",
+        "principal_guid": granted.guid,
+        "principal_type": granted.kind.value,
         "role": granted.role.value,
     }
 
@@ -49,12 +49,13 @@ async def list_permissions(subject: Inspected) -> list[dict[str, Any]]:
 
 
 @router.post("/v1/content/{guid}/permissions", status_code=201)
-async def add_permission(wanted: Wanted, subject: Edited) -> dict[str, Any]:
-    """Give somebody the role of viewer or owner (collaborator)."""
-    granted, _ = await permissions.give(
+async def add_permission(wanted: Wanted, subject: Edited, response: Response) -> dict[str, Any]:
+    """Give a person or a group the role of viewer or owner (collaborator); 200 when they had one already."""
+    granted, new = await permissions.give(
         subject.session, subject.item, wanted.principal_guid, wanted.role, principal_type=wanted.principal_type
     )
     subject.changed()
+    response.status_code = 201 if new else 200
     return shape(granted, subject.guid)
 
 
@@ -86,6 +87,8 @@ async def change_permission(permission_id: str, wanted: Wanted, subject: Edited)
 @router.delete("/v1/content/{guid}/permissions/{permission_id}", status_code=204)
 async def delete_permission(permission_id: str, subject: Edited) -> Response:
     """Take a permission away."""
-    await permissions.take(subject.session, subject.item, _number(permission_id))
+    taken = await permissions.get(subject.session, subject.item, _number(permission_id))
+    await permissions.take(subject.session, subject.item, taken.id)
+    audit_log.note(subject.session, taken_from=taken.name, role=taken.role.value)
     subject.changed()
     return Response(status_code=204)

@@ -50,7 +50,7 @@ def _authentication() -> dict[str, Any]:
         "external_user_data": False,
         "external_user_search": False,
         "external_user_id": False,
-        "groups_enabled": False,
+        "groups_enabled": True,
         "external_group_search": False,
         "external_group_members": False,
         "external_group_id": False,

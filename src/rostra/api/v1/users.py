@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from rostra.api import edge
 from rostra.api.edge import Administrator, Known, Live, Reading, Writing, after_commit
 from rostra.api.paging import Paged
+from rostra.api.services import Services
 from rostra.auth import keys, users
 from rostra.auth.bootstrap import bootstrap as first_administrator
 from rostra.auth.principals import Principal, Role, Via, lowered
@@ -39,12 +41,29 @@ class ProcessKeyTooWeak(Forbidden):
         super().__init__("a content process's own key cannot make keys", hint="Make the key by hand and store it.")
 
 
-class NoSuchRole(Invalid):
-    code = "no-such-role"
-    number = 112
+class BadTicket(Invalid):
+    """There is no external directory, so nobody was given a ticket."""
 
-    def __init__(self, role: str) -> None:
-        super().__init__(f"{role[:40]!r} is not a role", hint="Use viewer, publisher or administrator.")
+    code = "bad-ticket"
+    number = 127
+
+    def __init__(self) -> None:
+        super().__init__("the ticket is not valid", hint="This server has no external directory; make an account.")
+
+
+class NotYourAccount(Forbidden):
+    code = "not-your-account"
+
+    def __init__(self) -> None:
+        super().__init__("this is another person's account", hint="Ask that person or an administrator.")
+
+
+class TicketBody(BaseModel):
+    temp_ticket: Any = None
+
+
+class LockBody(BaseModel):
+    locked: bool
 
 
 class NewUserBody(BaseModel):
@@ -99,7 +118,7 @@ def _role(name: str) -> Role:
     try:
         return Role(name)
     except ValueError as why:
-        raise NoSuchRole(name) from why
+        raise users.NoSuchRole(name) from why
 
 
 @router.get("/v1/user")
@@ -116,15 +135,39 @@ async def list_users(
     session: Reading,
     page: Paged,
     prefix: str = "",
+    live: Live,
     user_role: str = "",
     account_status: str = "",
+    sort: str = "",
+    asc_order: bool = True,
 ) -> dict[str, Any]:
     """People whose username or name begins with ``prefix``; several roles or states are separated by ``|``."""
-    roles = [_role(name) for name in user_role.split("|") if name]
-    states = {name for name in account_status.split("|") if name}
-    locked = None if not states or states > {"locked"} else "locked" in states
-    found = await users.find(session, prefix=prefix, roles=roles, locked=locked, page=page.number, size=page.size)
+    found = await users.find(
+        session,
+        prefix=prefix,
+        roles=[_role(name) for name in user_role.split("|") if name],
+        states=[users.state(name) for name in account_status.split("|") if name],
+        now=live.clock.now(),
+        order=users.order(sort, ascending=asc_order),
+        page=page.number,
+        size=page.size,
+    )
     return page.of([shape(user) for user in found.users], found.total)
+
+
+@router.get("/v1/users/remote")
+async def list_remote_users(who: Known, page: Paged) -> dict[str, Any]:  # noqa: ARG001
+    """People of an external directory: there is none."""
+    return page.of([], 0)
+
+
+@router.put("/v1/users")
+async def add_remote_user(
+    who: Administrator,  # noqa: ARG001
+    wanted: Annotated[TicketBody, edge.parsed(TicketBody)],  # noqa: ARG001
+) -> dict[str, Any]:
+    """Add a person found in an external directory: there is none, so every ticket is bad."""
+    raise BadTicket
 
 
 @router.post("/v1/users", status_code=201)
@@ -153,6 +196,39 @@ async def get_user(guid: str, who: Known, session: Reading) -> dict[str, Any]:  
     return shape(await users.by_guid(session, guid))
 
 
+@router.put("/v1/users/{guid}")
+async def change_user(
+    guid: str, who: Known, given: Annotated[dict[str, Any], edge.parsed(dict[str, Any])], live: Live, session: Writing
+) -> dict[str, Any]:
+    """Change email, names, username or role; a person may change their own email and names."""
+    user = await users.by_guid(session, guid)
+    if user.id != who.user_id and not who.is_administrator:
+        raise NotYourAccount
+    await users.change(session, user, given, by_administrator=who.is_administrator, now=live.clock.now())
+    after_commit(session, _forgets(live))
+    return shape(user)
+
+
+@router.post("/v1/users/{guid}/lock")
+async def lock_user(
+    guid: str, who: Administrator, wanted: Annotated[LockBody, edge.parsed(LockBody)], live: Live, session: Writing
+) -> dict[str, Any]:
+    """Lock or unlock an account; whoever is locked out is so at once, on every page."""
+    user = await users.by_guid(session, guid)
+    if user.id == who.user_id:
+        raise users.NotYourself
+    user.locked = wanted.locked
+    after_commit(session, _forgets(live))
+    return shape(user)
+
+
+def _forgets(live: Services) -> Callable[[], Awaitable[None]]:
+    async def told() -> None:
+        live.on_credential_changed()
+
+    return told
+
+
 def key_shape(key: ApiKey, owner: User) -> dict[str, Any]:
     return {
         "id": str(key.id),
@@ -175,6 +251,14 @@ async def list_keys(guid: str, who: Known, session: Reading) -> list[dict[str, A
     _check_may_manage(who, guid)
     owner = await users.by_guid(session, guid)
     return [key_shape(key, owner) for key in await keys.of_user(session, owner.id)]
+
+
+@router.get("/v1/users/{guid}/keys/{key_id}")
+async def get_key(guid: str, key_id: str, who: Known, session: Reading) -> dict[str, Any]:
+    """One API key, without its secret."""
+    _check_may_manage(who, guid)
+    owner = await users.by_guid(session, guid)
+    return key_shape(await keys.one_of_user(session, owner.id, key_id), owner)
 
 
 @router.post("/v1/users/{guid}/keys", status_code=201)
@@ -202,11 +286,7 @@ async def delete_key(guid: str, key_id: str, who: Known, live: Live, session: Wr
     _check_may_manage(who, guid)
     owner = await users.by_guid(session, guid)
     await session.delete(await keys.one_of_user(session, owner.id, key_id))
-
-    async def told() -> None:
-        live.on_credential_changed()
-
-    after_commit(session, told)
+    after_commit(session, _forgets(live))
     return Response(status_code=204)
 
 

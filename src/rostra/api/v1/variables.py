@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from rostra.api import edge
 from rostra.api.edge import Live
 from rostra.api.subjects import Edited, Inspected
-from rostra.content import variables
+from rostra.content import audit_log, variables
 
 router = APIRouter()
 
@@ -33,6 +33,8 @@ async def list_variables(subject: Inspected) -> list[str]:
 async def merge_variables(changes: Changes, subject: Edited, live: Live) -> list[str]:
     """Set those with a value, remove those with null, leave the others; the names there are then."""
     given = [(change.name, change.value) for change in changes]
+    taken = [str(change.name) for change in changes if change.value is None]
+    audit_log.note(subject.session, set=[str(one.name) for one in changes if one.value is not None], removed=taken)
     names = await variables.merge(subject.session, live.box, subject.item, given)
     subject.changed()
     return names
@@ -42,6 +44,7 @@ async def merge_variables(changes: Changes, subject: Edited, live: Live) -> list
 async def replace_variables(changes: Changes, subject: Edited, live: Live) -> list[str]:
     """Make these the only ones; ``[]`` clears them all."""
     given = [(change.name, change.value) for change in changes]
+    audit_log.note(subject.session, replaced_by=sorted(str(change.name) for change in changes))
     names = await variables.replace(subject.session, live.box, subject.item, given)
     subject.changed()
     return names

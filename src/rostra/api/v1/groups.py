@@ -1,0 +1,153 @@
+"""Groups and who is in them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from rostra.api import edge
+from rostra.api.edge import Known, Live, Publisher, Reading, Writing, after_commit
+from rostra.api.paging import Paged
+from rostra.api.services import Services
+from rostra.api.v1 import users as people
+from rostra.auth import groups, users
+from rostra.auth.tables import Group
+from rostra.content.access import visible_to
+from rostra.content.tables import Item, Permission
+
+router = APIRouter()
+
+
+class NewGroupBody(BaseModel):
+    """``unique_id`` belongs to external directories; it is not used."""
+
+    name: Any = None
+    unique_id: Any = None
+
+
+class MemberBody(BaseModel):
+    user_guid: str
+
+
+def shape(group: Group, owners: dict[int, str]) -> dict[str, Any]:
+    return {"guid": group.guid, "name": group.name, "owner_guid": owners.get(group.owner_id or 0)}
+
+
+async def _shaped(session: AsyncSession, group: Group) -> dict[str, Any]:
+    return shape(group, await groups.owner_guids(session, [group]))
+
+
+def _membership_changed(session: AsyncSession, live: Services) -> None:
+    """What anybody was remembered to be allowed may have changed."""
+
+    async def told() -> None:
+        live.on_credential_changed()
+
+    after_commit(session, told)
+
+
+@router.get("/v1/groups")
+async def list_groups(*, who: Known, session: Reading, page: Paged, prefix: str = "") -> dict[str, Any]:  # noqa: ARG001
+    """Groups whose name begins with ``prefix``, by name."""
+    found = await groups.find(session, prefix=prefix, page=page.number, size=page.size)
+    owners = await groups.owner_guids(session, found.rows)
+    return page.of([shape(group, owners) for group in found.rows], found.total)
+
+
+@router.get("/v1/groups/remote")
+async def list_remote_groups(who: Known, page: Paged) -> dict[str, Any]:  # noqa: ARG001
+    """Groups of an external directory: there is none."""
+    return page.of([], 0)
+
+
+@router.post("/v1/groups", status_code=201)
+async def create_group(
+    who: Publisher, wanted: Annotated[NewGroupBody, edge.parsed(NewGroupBody)], live: Live, session: Writing
+) -> dict[str, Any]:
+    """Make an empty group; it belongs to who made it."""
+    group = await groups.create(session, wanted.name, who.user_id, live.clock.now())
+    return await _shaped(session, group)
+
+
+@router.put("/v1/groups")
+async def add_remote_group(
+    who: Publisher,  # noqa: ARG001
+    wanted: Annotated[people.TicketBody, edge.parsed(people.TicketBody)],  # noqa: ARG001
+) -> dict[str, Any]:
+    """Add a group found in an external directory: there is none, so every ticket is bad."""
+    raise people.BadTicket
+
+
+@router.get("/v1/groups/{guid}")
+async def get_group(guid: str, who: Known, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+    """One group."""
+    return await _shaped(session, await groups.by_guid(session, guid))
+
+
+@router.delete("/v1/groups/{guid}", status_code=204)
+async def delete_group(guid: str, who: Known, live: Live, session: Writing) -> Response:
+    """Delete a group, and with it every permission it was given."""
+    group = await groups.by_guid(session, guid)
+    groups.check_may_change(who, group)
+    await session.delete(group)
+    _membership_changed(session, live)
+    return Response(status_code=204)
+
+
+@router.get("/v1/groups/{guid}/members")
+async def list_members(guid: str, who: Known, session: Reading, page: Paged) -> dict[str, Any]:  # noqa: ARG001
+    """The people in a group."""
+    found = await groups.members(session, await groups.by_guid(session, guid), page=page.number, size=page.size)
+    return page.of([people.shape(user) for user in found.rows], found.total)
+
+
+@router.post("/v1/groups/{guid}/members", status_code=204)
+async def add_member(
+    guid: str, who: Known, wanted: Annotated[MemberBody, edge.parsed(MemberBody)], live: Live, session: Writing
+) -> Response:
+    """Put somebody into a group."""
+    group = await groups.by_guid(session, guid)
+    groups.check_may_change(who, group)
+    await groups.add_member(session, group, await users.by_guid(session, wanted.user_guid))
+    _membership_changed(session, live)
+    return Response(status_code=204)
+
+
+@router.delete("/v1/groups/{guid}/members/{user_guid}", status_code=204)
+async def remove_member(guid: str, user_guid: str, who: Known, live: Live, session: Writing) -> Response:
+    """Take somebody out of a group."""
+    group = await groups.by_guid(session, guid)
+    groups.check_may_change(who, group)
+    await groups.remove_member(session, group, await users.by_guid(session, user_guid))
+    _membership_changed(session, live)
+    return Response(status_code=204)
+
+
+@router.get("/v1/experimental/groups/{guid}/content")
+async def list_group_content(guid: str, who: Known, session: Reading) -> list[dict[str, Any]]:
+    """The content a group was given permissions on, as far as the caller may know of it."""
+    group = await groups.by_guid(session, guid)
+    wanted = sa.select(Item, Permission.role).join(Permission, Permission.item_id == Item.id)
+    rows = await session.execute(wanted.where(Permission.group_id == group.id, visible_to(who)).order_by(Item.id))
+    return [_content_row(item, role, group) for item, role in rows]
+
+
+def _content_row(item: Item, role: str, group: Group) -> dict[str, Any]:
+    given = {
+        "principal_guid": group.guid,
+        "principal_name": group.name,
+        "principal_role": role,
+        "principal_type": "group",
+    }
+    return {
+        "content_guid": item.guid,
+        "content_name": item.name,
+        "content_title": item.title,
+        "access_type": item.access_type,
+        "permissions": [given],
+    }

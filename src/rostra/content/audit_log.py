@@ -1,0 +1,268 @@
+"""The audit log: every change, who made it, and what each row was and became.
+
+Written in the transaction that makes the change, so neither is ever without the other. Secrets are named, never kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import ORMExecuteState, UOWTransaction
+from sqlalchemy.orm import Session as SyncSession
+
+from rostra.auth.principals import Principal
+from rostra.content.tables import AuditEntry
+from rostra.errors import Invalid, NotFound
+
+# What changes all the time without anybody changing it, and the log itself.
+NOT_CHANGES = frozenset({"sessions", "tasks", "task_lines", "jobs", "visits", "audit_entries", "environments"})
+SECRET = frozenset({"password_hash", "key_hash", "token_hash", "token", "public_key", "value", "secrets", "image"})
+LONGEST_VALUE = 1000  # characters of one value that are kept
+LONGEST_DESCRIPTION = 500
+_RECORDER = "audit"
+
+
+class NoSuchEntry(NotFound):
+    code = "no-such-audit-entry"
+
+    def __init__(self, entry_id: str) -> None:
+        super().__init__(f"the audit log has no entry {entry_id[:40]!r}", hint="List the audit log.")
+
+
+class CursorInvalid(Invalid):
+    code = "cursor-invalid"
+    number = 25
+
+    def __init__(self) -> None:
+        super().__init__("that is no cursor of this list", hint="Use the next or previous cursor a page gave.")
+
+
+@dataclass(slots=True)
+class Recorder:
+    """What one transaction changed. ``notes`` is what the rows do not say."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    statements: set[str] = field(default_factory=set)
+    notes: dict[str, Any] = field(default_factory=dict)
+    subject: str | None = None
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.rows or self.statements or self.notes)
+
+
+def attend(session: AsyncSession) -> Recorder:
+    """Record from now on what ``session`` changes."""
+    recorder = Recorder()
+    session.info[_RECORDER] = recorder
+
+    def flushed(sync: SyncSession, _context: UOWTransaction) -> None:
+        for row in (*sync.new, *sync.dirty, *sync.deleted):
+            _record(recorder, sync, row)
+
+    def executed(state: ORMExecuteState) -> None:
+        if state.is_insert or state.is_update or state.is_delete:
+            table = getattr(getattr(state.bind_mapper, "local_table", None), "name", "")
+            if table and table not in NOT_CHANGES:
+                recorder.statements.add(f"{_verb(state)} {table}")
+
+    event.listen(session.sync_session, "after_flush", flushed)
+    event.listen(session.sync_session, "do_orm_execute", executed)
+    return recorder
+
+
+def note(session: AsyncSession, *, subject: str | None = None, **facts: Any) -> None:
+    """Add what the changed rows do not say; without an attending recorder this does nothing."""
+    recorder = session.info.get(_RECORDER)
+    if isinstance(recorder, Recorder):
+        recorder.notes |= facts
+        recorder.subject = subject or recorder.subject
+
+
+def write(
+    session: AsyncSession,
+    recorder: Recorder,
+    who: Principal | None,
+    *,
+    action: str,
+    subject: str | None,
+    now: dt.datetime,
+) -> None:
+    """Add the entry, unless nothing was changed."""
+    if not recorder.anything:
+        return
+    actor = who.username if who else "system"
+    about = recorder.subject or subject
+    session.add(
+        AuditEntry(
+            at=now,
+            user_id=who.user_id if who else None,
+            user_guid=who.guid if who else None,
+            user_description=actor,
+            action=action,
+            description=describe(actor, action, about, recorder),
+            subject=about,
+            changes={"rows": recorder.rows, "notes": recorder.notes},
+        )
+    )
+
+
+def describe(actor: str, action: str, subject: str | None, recorder: Recorder) -> str:
+    """Return one line for people: ``ada: change content 6f… (title: null → "Sales")``."""
+    said = f"{actor}: {action.replace('_', ' ')}" + (f" {subject}" if subject else "")
+    parts = [f"{name}: {_brief(value)}" for name, value in recorder.notes.items()]
+    for row in recorder.rows:
+        if row["before"] is not None and row["after"] is not None:
+            parts += [f"{name}: {_brief(row['before'][name])} → {_brief(row['after'][name])}" for name in row["after"]]
+    line = f"{said} ({', '.join(parts)})" if parts else said
+    return line if len(line) <= LONGEST_DESCRIPTION else line[: LONGEST_DESCRIPTION - 1] + "…"
+
+
+def _brief(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:80]
+
+
+def _verb(state: ORMExecuteState) -> str:
+    return "insert" if state.is_insert else "update" if state.is_update else "delete"
+
+
+def _record(recorder: Recorder, sync: SyncSession, row: Any) -> None:
+    state = sa.inspect(row)
+    table = state.mapper.local_table.name
+    if table in NOT_CHANGES:
+        return
+    before, after = {}, {}
+    for attribute in state.mapper.column_attrs:
+        was, now = _values(attribute.key, state.attrs[attribute.key].history)
+        if row in sync.dirty and was == now and not state.attrs[attribute.key].history.has_changes():
+            continue
+        before[attribute.key], after[attribute.key] = was, now
+    if row in sync.dirty and not after:
+        return
+    key = "/".join(str(part) for part in state.mapper.primary_key_from_instance(row))
+    recorder.rows.append(
+        {
+            "table": table,
+            "key": key,
+            "before": None if row in sync.new else before,
+            "after": None if row in sync.deleted else after,
+        }
+    )
+
+
+def _values(name: str, history: Any) -> tuple[Any, Any]:
+    was = (history.deleted or history.unchanged or (None,))[0]
+    now = (history.added or history.unchanged or (None,))[0]
+    return (_kept(name, was), _kept(name, now))
+
+
+def _kept(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if name in SECRET:
+        return "…"
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if len(text) > LONGEST_VALUE:
+        return text[:LONGEST_VALUE] + "…"
+    return text if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A part of the log. The cursors ask for what lies on either side; None: nothing does."""
+
+    entries: Sequence[AuditEntry]
+    previous: str | None
+    next: str | None
+
+
+def cursor(entry_id: int) -> str:
+    return base64.urlsafe_b64encode(f"audit:{entry_id}".encode()).decode()
+
+
+def _id_of(text: str) -> int:
+    """Raises: CursorInvalid."""
+    try:
+        label, _, number = base64.urlsafe_b64decode(text.encode()).decode().partition(":")
+        if label != "audit" or not 0 < int(number) < 2**62:
+            raise CursorInvalid
+        return int(number)
+    except ValueError as why:
+        raise CursorInvalid from why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which entries: of ``action`` and ``user_guid`` when given."""
+
+    ascending: bool = False
+    limit: int = 20
+    next: str | None = None
+    previous: str | None = None
+    action: str | None = None
+    user_guid: str | None = None
+
+
+async def get(session: AsyncSession, entry_id: str) -> AuditEntry:
+    """Raises: NoSuchEntry."""
+    numeric = entry_id.isascii() and entry_id.isdecimal() and len(entry_id) < 19
+    entry = await session.get(AuditEntry, int(entry_id)) if numeric else None
+    if entry is None:
+        raise NoSuchEntry(entry_id)
+    return entry
+
+
+async def page(session: AsyncSession, wanted: Wanted) -> Slice:
+    """Return the entries asked for, newest first unless ``ascending``; entries added meanwhile shift nothing.
+
+    Raises:
+        CursorInvalid
+    """
+    at = wanted.next or wanted.previous
+    backwards = wanted.next is None and wanted.previous is not None
+    upwards = wanted.ascending != backwards  # towards greater numbers
+    query = _filtered(sa.select(AuditEntry), wanted)
+    if at is not None:
+        number = _id_of(at)
+        query = query.where(AuditEntry.id > number if upwards else AuditEntry.id < number)
+    order = AuditEntry.id.asc() if upwards else AuditEntry.id.desc()
+    rows = list((await session.execute(query.order_by(order).limit(wanted.limit + 1))).scalars())
+    more, rows = len(rows) > wanted.limit, rows[: wanted.limit]
+    if backwards:
+        rows.reverse()
+    before = more if backwards else at is not None
+    after = True if backwards else more
+    return Slice(
+        entries=rows,
+        previous=cursor(rows[0].id) if rows and before else None,
+        next=cursor(rows[-1].id) if rows and after else None,
+    )
+
+
+def _filtered(query: Any, wanted: Wanted) -> Any:
+    asked = (
+        (wanted.action, AuditEntry.action == wanted.action),
+        (wanted.user_guid, AuditEntry.user_guid == wanted.user_guid),
+    )
+    for value, condition in asked:
+        if value:
+            query = query.where(condition)
+    return query
+
+
+async def last(session: AsyncSession, wanted: Wanted) -> str | None:
+    """Return the cursor after which the last page begins; None when everything fits on one."""
+    order = AuditEntry.id.desc() if wanted.ascending else AuditEntry.id.asc()
+    query = _filtered(sa.select(AuditEntry.id), wanted).order_by(order).offset(wanted.limit).limit(1)
+    number: int | None = (await session.execute(query)).scalar_one_or_none()
+    return None if number is None else cursor(number)
