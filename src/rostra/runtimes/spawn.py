@@ -7,7 +7,7 @@ import contextlib
 import datetime as dt
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,18 +34,20 @@ class _TooMuch(Exception):
     pass
 
 
-async def ask(executable: Path, timeout: dt.timedelta) -> Spoken:
-    """Run ``executable`` with the question.
+async def ask(
+    executable: Path, timeout: dt.timedelta, *, words: Sequence[str] = _FLAGS, most: int = LONGEST_ANSWER
+) -> Spoken:
+    """Run ``executable`` with the question: ``words`` are its arguments, ``most`` the bytes it may answer.
 
     Raises:
         OSError: it cannot be started.
     """
-    async with _started(executable) as process:
+    async with _started(executable, words) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         try:
             async with asyncio.timeout(timeout.total_seconds()), asyncio.TaskGroup() as both:
-                output = both.create_task(_at_most(process.stdout, LONGEST_ANSWER))
+                output = both.create_task(_at_most(process.stdout, most))
                 complaint = both.create_task(_at_most(process.stderr, LONGEST_ANSWER))
                 code = both.create_task(process.wait())
         except TimeoutError:
@@ -58,10 +60,10 @@ async def ask(executable: Path, timeout: dt.timedelta) -> Spoken:
 
 
 @contextlib.asynccontextmanager
-async def _started(executable: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _started(executable: Path, words: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         executable,
-        *_FLAGS,
+        *words,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
