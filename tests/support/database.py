@@ -26,7 +26,7 @@ from rostra.db.schema import upgrade
 
 __all__ = ["database_settings", "engine", "postgres_socket", "sessions", "sqlite_template"]
 
-ROOMS_WITH_TABLES = ("auth", "jobs", "content", "environments", "rehearsal")
+ROOMS_WITH_TABLES = ("auth", "jobs", "mail", "content", "environments", "rendering", "rehearsal")
 
 
 def all_tables() -> Table:

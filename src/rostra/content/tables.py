@@ -131,6 +131,8 @@ class Job(Table):
     ended_at: Mapped[dt.datetime | None]
     exit_code: Mapped[int | None]
     error: Mapped[str | None] = mapped_column(sa.Text)
+    variant_id: Mapped[int | None]  # of a document's rendering
+    skip_reason: Mapped[str | None]  # why it was not started at all
 
 
 class Rendering(Table):
@@ -147,6 +149,7 @@ class Rendering(Table):
     rendered_at: Mapped[dt.datetime]
     duration_ms: Mapped[int]
     active: Mapped[bool] = mapped_column(default=False)
+    variant_id: Mapped[int | None] = mapped_column(index=True)  # None: the item's default variant
 
 
 class Visit(Table):

@@ -15,7 +15,7 @@ from rostra.db.errors import DatabaseTooNew, DatabaseUnavailable
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0004_server_api"  # the last step in migrations/versions
+NEWEST = "0005_documents"  # the last step in migrations/versions
 
 
 async def upgrade(engine: AsyncEngine) -> tuple[str, ...]:
