@@ -89,7 +89,7 @@ Listen = nowhere
         ("[Licensing]\nLicenseType = Remote", "[Licensing] LicenseType"),
         ('[RPackageRepository "CRAN"]\nURL = x', '[RPackageRepository "CRAN"] URL'),
         ("[Server]\nEmailTo = a@b", "[Server] EmailTo"),
-        ("[R]\nExecutable = /opt/R", "[R] Executable"),
+        ("[TensorFlow]\nExecutable = /opt/tf", "[TensorFlow] Executable"),
     ],
 )
 def test_settings_of_a_compatible_product_are_named_and_ignored(written, text: str, name: str) -> None:
