@@ -269,6 +269,19 @@ async def test_a_crash_while_in_use_is_repaired_after_a_pause(house: House, pool
     await until(lambda: len(house.members()) == 1)
 
 
+async def test_what_ends_with_its_keeper_has_not_failed(house: House, pools: Pools) -> None:
+    await pools.define(house.spec())
+    for _ in range(5):
+        member = await pools.ensure(ONE)
+        pools.loads(ONE, {member.key: 1})
+        house.launcher.crash(member.key, -9, lost=True)
+        await settle()
+        assert house.members() == []
+        assert pools.condition(ONE) == (False, None)
+    await house.later(pools, 0)  # somebody used it: it comes back at once
+    assert len(house.members()) == 1
+
+
 async def test_a_crash_of_an_unused_process_waits_for_the_next_visitor(house: House, pools: Pools) -> None:
     await pools.define(house.spec())
     house.launcher.crash((await pools.ensure(ONE)).key)

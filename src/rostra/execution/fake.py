@@ -115,8 +115,8 @@ class FakeLauncher:
         self._servers.pop(key).close()
         self._running[key][1].socket.unlink(missing_ok=True)
 
-    def crash(self, key: ProcessKey, code: int = 1, says: str = "") -> None:
-        """End a process as if by itself, after it wrote ``says`` to its log."""
+    def crash(self, key: ProcessKey, code: int = 1, says: str = "", *, lost: bool = False) -> None:
+        """End a process as if by itself, after it wrote ``says`` to its log; or as if what held it had ended."""
         launch, _ = self._running.pop(key)
         if server := self._servers.pop(key, None):
             server.close()
@@ -124,7 +124,7 @@ class FakeLauncher:
         log.feed("err", says.encode())
         log.close()
         shutil.rmtree(launch.run_dir, ignore_errors=True)
-        self._feed.publish(Exit(key, code))
+        self._feed.publish(Exit(key, code, lost))
 
     def close(self) -> None:
         for key in tuple(self._running):

@@ -167,7 +167,7 @@ class KeeperLauncher:
         alive = {one.key for one in await self._list(self._exchange)}
         for key in before - alive:
             if key in self._known:  # its end may have been told meanwhile
-                self._ended(Exit(key, VANISHED))
+                self._ended(Exit(key, VANISHED, lost=True))
         for key in self._doubtful & alive:
             await self._exchange({"op": "stop", "key": key, "grace": 0})
         self._doubtful.clear()

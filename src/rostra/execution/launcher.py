@@ -65,10 +65,14 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """``code`` is the exit status; negative means killed by that signal, as in subprocess."""
+    """``code`` is the exit status; negative means killed by that signal, as in subprocess.
+
+    ``lost`` says that it ended together with what held it, through no fault of its own.
+    """
 
     key: ProcessKey
     code: int
+    lost: bool = False
 
 
 class Launcher(Protocol):

@@ -66,6 +66,7 @@ class Process:
     idle_since: dt.datetime | None = None
     drain_until: dt.datetime | None = None
     code: int | None = None
+    lost: bool = False  # it ended together with what held it
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self, phase: Phase, now: dt.datetime) -> None:

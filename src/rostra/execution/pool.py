@@ -344,12 +344,16 @@ class Pools:
         pool = process.pool
         if pool is None or process.phase is not Phase.ready:
             return
+        pool.revive = pool.revive or process.load > 0
+        if not process.lost:
+            self._crashed(pool, process)
+        self._announce(pool)
+
+    def _crashed(self, pool: Pool, process: Process) -> None:
         now = self._clock.now()
         before = Failures() if now - process.since >= STEADY else pool.failures
         pool.failures, pool.last_failure = before.another(now), describe_crash(process)
-        pool.revive = pool.revive or process.load > 0
         log.warning("process crashed", process=process.key, pool=pool.spec.key, code=process.code)
-        self._announce(pool)
 
     async def _examine(self, process: Process) -> None:
         if sockets.accepts(process.socket) or process.phase is not Phase.ready:

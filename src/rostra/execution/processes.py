@@ -123,7 +123,7 @@ class Processes:
     async def _follow(self, exits: AsyncIterator[Exit]) -> None:
         async for end in exits:
             if process := self.known.get(end.key):
-                process.code = end.code
+                process.code, process.lost = end.code, end.lost
                 self._forget(process)
                 asked = process.phase in (Phase.ending, Phase.draining)
                 log.info("process ended", process=end.key, code=end.code, asked=asked)
