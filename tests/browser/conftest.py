@@ -7,9 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-
 from compat.conftest import MINORS, Publisher, minors, publisher, server  # noqa: F401
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 from support.server import BIN, Server
 
 QUIET = [
@@ -34,20 +33,26 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, server: Server) -> StorageState:  # noqa: F811
+    """What a browser remembers once the owner of everything published here has used the one-time link."""
+    with browser.new_context(base_url=server.url) as context:
+        opened = context.new_page()
+        opened.goto(sign_in_link(server))
+        opened.get_by_role("button").first.click()
+        opened.wait_for_url("**/connect/**")
+        return context.storage_state()
+
+
 @pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:  # noqa: F811
-    """A browser window in which the owner of everything published here is signed in."""
-    context = browser.new_context(base_url=server.url)
-    opened = context.new_page()
-    opened.set_default_timeout(60_000)
-    opened.goto(sign_in_link(server))
-    opened.get_by_role("button").first.click()
-    opened.wait_for_url("**/connect/**")
-    yield opened
-    context.close()
+def page(browser: Browser, server: Server, signed_in: StorageState) -> Iterator[Page]:  # noqa: F811
+    """A browser window in which the owner is signed in."""
+    with browser.new_context(base_url=server.url, storage_state=signed_in) as context:
+        opened = context.new_page()
+        opened.set_default_timeout(60_000)
+        yield opened
 
 
 def sign_in_link(server: Server) -> str:  # noqa: F811
     words = [BIN / "rostra", "users", "sign-in-link", "--config", server.config]
     return subprocess.run(words, capture_output=True, text=True, check=True, env=server.environ).stdout.strip()
-

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
-
 from compat.conftest import Publisher, app
+from playwright.sync_api import Browser, Page, expect
 from support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("compat")]
@@ -19,7 +18,9 @@ HELLO = "from flask import Flask\napp = Flask(__name__)\n@app.get('/')\ndef hell
 def test_a_visitor_is_asked_to_sign_in_and_brought_back(
     publisher: Publisher, server: Server, browser: Browser, tmp_path: Path
 ) -> None:
-    body = json.dumps({"username": "grace", "password": "correct horse", "email": "grace@example.org", "user_role": "viewer"})
+    body = json.dumps(
+        {"username": "grace", "password": "correct horse", "email": "grace@example.org", "user_role": "viewer"}
+    )
     assert server.get("/__api__/v1/users", method="POST", body=body.encode()).status in (200, 201, 409)
     published = publisher.deploy(app(tmp_path / "a", HELLO), "flask", ".")
     access = json.dumps({"access_type": "logged_in"}).encode()

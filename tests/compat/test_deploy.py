@@ -7,7 +7,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
 from compat.conftest import Publisher, app
 from support.server import Server
 
@@ -50,7 +49,9 @@ def test_the_same_without_verification(publisher: Publisher, tmp_path: Path) -> 
     assert publisher.server.get(first.path).text == "hello one"
 
 
-def test_a_first_broken_bundle_is_accepted_without_verification_and_explained(publisher: Publisher, tmp_path: Path) -> None:
+def test_a_first_broken_bundle_is_accepted_without_verification_and_explained(
+    publisher: Publisher, tmp_path: Path
+) -> None:
     published = publisher.deploy(app(tmp_path / "a", BROKEN), "flask", "--no-verify", ".")
     page = publisher.server.get(published.path, Accept="text/html")
     assert page.status >= 500
@@ -80,7 +81,9 @@ def test_an_earlier_bundle_can_be_activated_again(publisher: Publisher, tmp_path
     assert publisher.server.get(first.path).text == "hello two"
     body = json.dumps({"bundle_id": earlier}).encode()
     task = json.loads(publisher.server.get(f"/__api__/v1/content/{first.guid}/deploy", method="POST", body=body).text)
-    while not (view := json.loads(publisher.server.get(f"/__api__/v1/tasks/{task['task_id']}?wait=5").text))["finished"]:
+    while not (view := json.loads(publisher.server.get(f"/__api__/v1/tasks/{task['task_id']}?wait=5").text))[
+        "finished"
+    ]:
         pass
     assert view["code"] == 0, view
     assert publisher.server.get(first.path).text == "hello one"

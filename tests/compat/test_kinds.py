@@ -1,36 +1,32 @@
-"""Every kind, published by the unmodified client, answering on the Python it asked for."""
+"""Every kind on three Pythons at once, published by the unmodified client, each answering its own version."""
 
 from __future__ import annotations
 
-import json
-import re
-
 import pytest
-
-from compat.conftest import ROOT, Publisher
+from compat.conftest import MINORS, Publisher
+from support.publishing import SAMPLES, told
+from support.speaking import got, version
 
 pytestmark = [pytest.mark.compat, pytest.mark.xdist_group("compat")]
 
-SAMPLES = sorted(path.parent.name for path in (ROOT / "samples").glob("*/sample.json"))
+PROGRAMS = [name for name in SAMPLES if told(name)["kind"] != "static"]
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_a_sample_of_each_kind_is_published_and_opened(publisher: Publisher, name: str) -> None:
-    told = json.loads((ROOT / "samples" / name / "sample.json").read_text())
-    published = publisher.sample(name, None if told["kind"] == "static" else "3.11")
-    page = publisher.server.get(published.path)
-    assert page.status == 200, page.text[-2000:]
-    assert publisher.server.get(f"/__api__/v1/content/{published.guid}").status == 200
-
-
-@pytest.mark.parametrize("name", ["flask", "fastapi"])
-@pytest.mark.parametrize("minor", ["3.9", "3.11", "3.13"])
-def test_each_answers_its_own_version(publisher: Publisher, minors: list[str], name: str, minor: str) -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("minor", MINORS)
+def test_each_kind_answers_its_own_version(publisher: Publisher, minors: list[str], name: str, minor: str) -> None:
     if minor not in minors:
         pytest.skip(f"no Python {minor} on this machine")
     published = publisher.sample(name, minor)
-    answer = publisher.server.get(published.path + "version")
-    assert answer.status == 200, answer.text[-2000:]
-    version = json.loads(answer.text)["version"]
-    assert re.match(re.escape(minor) + r"\.\d+", version)
-    assert f"Using Python {version}" in published.output
+    said = version(publisher.server, name, published.path)
+    assert said.startswith(f"{minor}.")
+    assert f"Using Python {said}" in published.output, "the deploy log names it and says why"
+    item = publisher.item(published.guid)
+    assert (item["app_mode"], item["py_version"]) == (told(name)["kind"], said)
+
+
+def test_files_are_served_as_they_are(publisher: Publisher) -> None:
+    published = publisher.sample("html")
+    assert "Static files, served as they are" in got(publisher.server, published.path)
+    assert got(publisher.server, published.path + "assets/notes.js")
+    assert publisher.item(published.guid)["py_version"] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -17,6 +18,10 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
 
 BIN = Path(sys.executable).parent
 
@@ -45,6 +50,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     key: str = ""
     home: Path = field(default_factory=Path)
+    samples: dict[object, object] = field(default_factory=dict)  # what `support.publishing` has published here
 
     def start(self, *, within: float = 60.0) -> None:
         with self.log.open("ab") as log:
@@ -95,11 +101,13 @@ class Server:
         return found
 
     def get(self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str) -> Reply:
-        """Send one request; header names are given with underscores. The key is sent unless ``Authorization`` is given."""
+        """Send one request; header names are written with underscores. The key goes along unless another is given."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.key and "Authorization" not in sent:
             sent["Authorization"] = f"Key {self.key}"
-        request = urllib.request.Request(self.url + path, data=body, method=method, headers={k: v for k, v in sent.items() if v})
+        request = urllib.request.Request(
+            self.url + path, data=body, method=method, headers={k: v for k, v in sent.items() if v}
+        )
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
                 return Reply(answer.status, dict(answer.headers), answer.read())
@@ -107,19 +115,39 @@ class Server:
             with answer:
                 return Reply(answer.code, dict(answer.headers), answer.read())
 
-    def client(self, *arguments: str | Path, check: bool = True, cwd: Path | None = None, program: Path | None = None
-               ) -> subprocess.CompletedProcess[str]:
-        """Run the unmodified publishing client with its own home folder."""
+    def ask(self, path: str, method: str = "GET", body: object = None) -> Any:
+        """Ask the API and return what it says; anything but success fails the test."""
+        answer = self.get(path, method=method, body=None if body is None else json.dumps(body).encode())
+        assert 200 <= answer.status < 300, f"{method} {path}: {answer.status} {answer.text[:2000]}"
+        return json.loads(answer.text)
+
+    def wait_for(self, task_id: str) -> dict[str, Any]:
+        """Follow a task to its end and return its last state, with all its output."""
+        while not self.ask(f"/__api__/v1/tasks/{task_id}?first=1000000&wait=10")["finished"]:
+            pass
+        found: dict[str, Any] = self.ask(f"/__api__/v1/tasks/{task_id}")
+        return found
+
+    def client(
+        self,
+        *arguments: str | Path,
+        check: bool = True,
+        cwd: Path | None = None,
+        program: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the unmodified publishing client, or an older ``program``, with its own home folder."""
         done = subprocess.run(
             [program or BIN / "rsconnect", *arguments],
-            env={"HOME": str(self.home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "RSCONNECT_DISABLE_VERSION_CHECK": "1"},
+            env=client_environment(self.home) | dict(variables or {}),
             cwd=cwd,
             capture_output=True,
             text=True,
             timeout=900,
             check=False,
         )
-        assert not check or done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}\n--- server\n{self.log.read_text()[-3000:]}"
+        said = f"{arguments}\n{done.stdout}\n{done.stderr}\n--- server\n{self.log_text()[-3000:]}"
+        assert not check or done.returncode == 0, said
         return done
 
     def bootstrap(self) -> None:
@@ -132,6 +160,31 @@ class Server:
     def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        port = urlsplit(self.url).port
+        assert port is not None
+        return port
+
+
+def client_environment(home: Path) -> dict[str, str]:
+    """Return the variables of a person who has nothing set but their home; git is told who they are."""
+    return {
+        "HOME": str(home),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "RSCONNECT_DISABLE_VERSION_CHECK": "1",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "Ada",
+        "GIT_AUTHOR_EMAIL": "ada@example.org",
+        "GIT_COMMITTER_NAME": "Ada",
+        "GIT_COMMITTER_EMAIL": "ada@example.org",
+    }
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -140,24 +193,37 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_server(folder: Path, pythons: Sequence[Path], extra: str = "", *, start: bool = True) -> Iterator[Server]:
-    """Run a server whose configuration names ``pythons``; ``extra`` is appended to its file."""
+def running_server(
+    folder: Path,
+    pythons: Sequence[Path],
+    extra: str = "",
+    *,
+    start: bool = True,
+    prefix: str = "",
+    bootstrap: bool = True,
+) -> Iterator[Server]:
+    """Run a server whose configuration names ``pythons``; ``extra`` is appended to its file.
+
+    Args:
+        prefix: the path of its public address, as behind a proxy that keeps it: ``/rsc``.
+        bootstrap: whether the first administrator can be made, and is.
+    """
     port = free_port()
     secret = base64.b64encode(secrets.token_bytes(32)).decode()
-    config = folder / "rostra.gcfg"
+    config, home, url = folder / "rostra.gcfg", folder / "home", f"http://127.0.0.1:{port}{prefix}"
     lines = "\n".join(f"Executable = {path}" for path in pythons)
     config.write_text(
-        f"[Server]\nDataDir = {folder / 'data'}\nAddress = http://127.0.0.1:{port}\n"
-        f"[HTTP]\nListen = 127.0.0.1:{port}\n[Bootstrap]\nEnabled = true\nSecretKey = {secret}\n"
+        f"[Server]\nDataDir = {folder / 'data'}\nAddress = {url}\n[HTTP]\nListen = 127.0.0.1:{port}\n"
+        f"[Bootstrap]\nEnabled = {str(bootstrap).lower()}\nSecretKey = {secret}\n"
         f"[Python]\nEnabled = true\n{lines}\n{extra}\n"
     )
-    home = folder / "home"
     home.mkdir()
-    server = Server(f"http://127.0.0.1:{port}", folder / "data", config, folder / "server.log", dict(os.environ), secret, home=home)
+    server = Server(url, folder / "data", config, folder / "server.log", dict(os.environ), secret, home=home)
     try:
         if start:
             server.start()
-            server.bootstrap()
+            if bootstrap:
+                server.bootstrap()
         yield server
     finally:
         if server.process is not None:
@@ -165,3 +231,34 @@ def running_server(folder: Path, pythons: Sequence[Path], extra: str = "", *, st
                 server.stop()
             except subprocess.TimeoutExpired:
                 server.kill()
+
+
+_SHARED: pytest.StashKey[Server] = pytest.StashKey()
+
+
+def shared_server(config: pytest.Config, folders: pytest.TempPathFactory, pythons: Sequence[Path]) -> Server:
+    """Return one server for the whole run, started when it is first asked for and ended with the run.
+
+    Packages it has downloaded and compiled are kept between runs beside pytest's own cache.
+    """
+    if _SHARED not in config.stash:
+        stack = contextlib.ExitStack()
+        config.add_cleanup(stack.close)
+        folder, kept = folders.mktemp("rostra"), config.cache.mkdir("packages")
+        for name in ("cache/uv", "bytecode"):
+            stack.enter_context(_kept(kept / Path(name).name, folder / "data" / name))
+        config.stash[_SHARED] = stack.enter_context(running_server(folder, pythons))
+    return config.stash[_SHARED]
+
+
+@contextlib.contextmanager
+def _kept(there: Path, here: Path) -> Iterator[None]:
+    """Take the folder ``there`` to ``here`` and back afterwards; when it cannot be moved, begin with nothing."""
+    here.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        there.rename(here)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            here.rename(there)
