@@ -84,8 +84,9 @@ async def test_many_at_once_build_once(store: Store, shell: FakeShell, spec: Env
     assert shell.steps().count("install") == 1
     assert said[1] == [
         f"Environment {found[0].key} is being built for other content; waiting for it",
+        *said[0],
         f"Environment {found[0].key} was built meanwhile and is shared",
-    ]
+    ], "who joins hears what was said before and what is said from then on"
 
 
 async def test_a_waiting_caller_takes_over_from_a_cancelled_one(

@@ -25,7 +25,7 @@ class Line:
     async def one(self, name: str, *, patient: bool = False) -> None:
         self.go[name] = asyncio.Event()
         heard = self.places.setdefault(name, [])
-        async with self.turns.turn(heard.append, patient=patient):
+        async with self.turns.turn(heard.append, name=name, patient=patient):
             self.order.append(name)
             self.inside.append(name)
             self.most = max(self.most, len(self.inside))
@@ -79,6 +79,21 @@ async def test_a_visitor_goes_before_work_done_ahead_of_time() -> None:
             await settle()
     assert line.order == ["a", "v", "p", "q"]
     assert line.places["p"] == [1, 2, 1, None]
+
+
+async def test_a_patient_one_hurries_when_a_visitor_waits_for_it() -> None:
+    line = Line(1)
+    async with asyncio.TaskGroup() as group:
+        await start(line, group, "a")
+        await start(line, group, "p", "q", patient=True)
+        line.turns.hurry("q", patient=True)
+        line.turns.hurry("unknown", patient=False)
+        assert line.places["q"] == [2]
+        line.turns.hurry("q", patient=False)
+        for name in "aqp":
+            line.go[name].set()
+            await settle()
+    assert line.order == ["a", "q", "p"]
 
 
 async def test_who_gives_up_leaves_the_queue() -> None:

@@ -53,7 +53,7 @@ async def run(loaded: Loaded, read: Callable[[], Loaded]) -> None:
     for line in present.catalog.lines():
         log.info(line)
     async with control(present) as running, asyncio.TaskGroup() as reloads:
-        signals.on_hangup(reloads, lambda: present.reload(read))
+        signals.on_hangup(reloads, lambda: running.reload(read))
         await welcome(running)
         address, path = running.tools.server_url, running.tools.places.run_dir / "control.sock"
         await serve(running.app, path, signals.stop, lambda: log.info(f"Rostra answers at {address}"))

@@ -10,6 +10,9 @@ from rostra.environments.errors import ShellFailed
 from rostra.execution.launcher import LaunchFailed
 from rostra.execution.shell import SandboxedShell
 
+POLITELY = ("nice", "-n", "10")
+"""What a build is started with: content that people use goes first when the processors are busy."""
+
 
 class Building:
     """A `BuildShell` over a `SandboxedShell`: the two rooms do not know each other."""
@@ -37,7 +40,7 @@ class Building:
         """
         try:
             return await self._shell.run(
-                argv,
+                (*POLITELY, *argv),
                 env=env,
                 cwd=cwd,
                 readable=readable,

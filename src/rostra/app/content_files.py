@@ -51,6 +51,11 @@ def _locate(root: Path, rest: str, primary: str) -> Found | SlashMissing | None:
         return None
 
 
+def notice(version: str) -> str:
+    """Return what is said with the last rendering of a document whose interpreter is gone."""
+    return f"This page was made with Python {version}, which this server no longer offers; it cannot be refreshed."
+
+
 def send(request: Request, found: Found, *, public: bool) -> Response:
     """Return the file, or 304 when the visitor has it already. What needs a sign-in is not kept by shared caches."""
     headers = {"ETag": found.etag, "Cache-Control": "no-cache" if public else "private, no-cache"}

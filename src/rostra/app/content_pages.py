@@ -14,12 +14,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from rostra.app import content_files
-from rostra.app.content_files import NoPrimary, SlashMissing
-from rostra.app.desk import phase
-from rostra.app.requests import credential, raw_path
+from rostra.app.content_files import Found, NoPrimary, SlashMissing
+from rostra.app.requests import credential, navigates, raw_path
 from rostra.app.uses import Uses
 from rostra.app.visits import Visits
-from rostra.auth.credentials import who
+from rostra.auth.credentials import Scheme, who
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
 from rostra.content import access, permissions
@@ -28,6 +27,7 @@ from rostra.content.paths import Place, place, pool_key
 from rostra.content.processes import Processes
 from rostra.content.tables import Bundle, Item, Rendering
 from rostra.content.tools import Tools
+from rostra.content.usage import Record, Seen
 from rostra.db.engine import transaction
 from rostra.errors import NotSignedIn, Problem
 from rostra.execution.pool import StartFailed
@@ -37,6 +37,7 @@ from rostra.rendering import serving
 from rostra.web import pages
 from rostra.web.site import Site
 
+NOTICE = "X-Rostra-Notice"  # says in words what somebody should know of a page that is shown all the same
 FULL_SECONDS = 3  # after which a visitor who found no room is told to try again
 
 
@@ -61,8 +62,11 @@ class Visit:
 class ContentPages:
     """The handler of every path that is not the server's own."""
 
-    def __init__(self, tools: Tools, processes: Processes, visits: Visits, uses: Uses, site: Site) -> None:
-        self._tools, self._processes, self._visits, self._uses, self._site = tools, processes, visits, uses, site
+    def __init__(  # noqa: PLR0917 - the composition root names them all
+        self, tools: Tools, processes: Processes, visits: Visits, site: Site, uses: Uses, usage: Record
+    ) -> None:
+        self._tools, self._processes, self._visits, self._uses = tools, processes, visits, uses
+        self._usage, self._site = usage, site
 
     async def answer(self, request: Request) -> Response:
         """Answer one visit."""
@@ -84,7 +88,7 @@ class ContentPages:
         if visit.bundle is None:
             return pages.not_published(self._site, request, title=title, owner=owner)
         if by_name(visit.bundle.kind).mode is Mode.interactive:
-            return await self._explain(request, visit)
+            return await self._explain(request, visit, visit.bundle)
         return await self._file(request, visit, visit.bundle)
 
     async def _look_up(self, request: Request, where: Place) -> Visit | None:
@@ -119,8 +123,10 @@ class ContentPages:
             self._site, request, title=known, owner=visit.owner, signed_in_as=visit.principal.username
         )
 
-    async def _explain(self, request: Request, visit: Visit) -> Response:
+    async def _explain(self, request: Request, visit: Visit, bundle: Bundle) -> Response:
         """Say why no process answers: it is on its way, it failed, its Python is gone, or all are full."""
+        if gone := self._processes.gone(bundle):
+            return self._trouble(request, visit, gone)
         key = pool_key(visit.item.guid, visit.where.bundle_id)
         if not await self._processes.define(key):
             return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
@@ -129,13 +135,14 @@ class ContentPages:
             return pages.at_capacity(self._site, request, title=visit.title, seconds=FULL_SECONDS)
         if trouble is not None and not starting:
             return self._trouble(request, visit, trouble)
-        lines = self._processes.progress(key) if starting else []
+        standing = self._processes.standing(key)
         return pages.waiting(
             self._site,
             request,
             title=visit.title,
-            phase=phase(lines),
-            lines=lines if visit.may_edit else (),
+            phase=standing.phase,
+            lines=tuple(standing.lines) if visit.may_edit and starting else (),
+            position=standing.place,
             status_url=self._site.url(f"/__status__/{key}"),
         )
 
@@ -171,7 +178,26 @@ class ContentPages:
             return self._with_slash(request, raw_path(request) + "/")
         if found is None:
             return pages.not_found(self._site, request)
-        return content_files.send(request, found, public=visit.item.access_type == "all")
+        self._remember(request, visit, bundle, found)
+        answer = content_files.send(request, found, public=visit.item.access_type == "all")
+        if gone := self._processes.gone(bundle):
+            answer.headers[NOTICE] = content_files.notice(gone.version)
+        return answer
+
+    def _remember(self, request: Request, visit: Visit, bundle: Bundle, found: Found) -> None:
+        """Count a page that was opened, by the gateway's rule; what a page loads besides is not a visit."""
+        opened = navigates(request) and found.content_type.startswith("text/html")
+        if request.method == "GET" and (opened or credential(request).scheme is Scheme.key):
+            seen = Seen(
+                item=visit.item.guid,
+                user=visit.principal.guid if visit.principal else None,
+                path=raw_path(request),
+                at=self._tools.clock.now(),
+                agent=request.headers.get("user-agent", ""),
+                bundle_id=bundle.id,
+                rendering_id=visit.rendering.id if visit.rendering else None,
+            )
+            self._usage(seen)
 
     def _with_slash(self, request: Request, path: str) -> Response:
         query = request.url.query

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,20 +17,25 @@ from rostra.app.changes import Changes
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
 from rostra.app.desk_rows import Rows
+from rostra.app.environment_work import EnvironmentWork
 from rostra.app.installed import Installed, installed
 from rostra.app.journal import Journal
+from rostra.app.ledger import Ledger
 from rostra.app.present import Present
 from rostra.app.rendering import Renderer
 from rostra.app.routing import build, services, site
+from rostra.app.upkeep import Upkeep
 from rostra.app.uses import Uses
 from rostra.app.visits import Visits
 from rostra.app.work import WorkShop
 from rostra.auth.passwords import Passwords
 from rostra.clock import Clock, SystemClock
+from rostra.config.load import Loaded
 from rostra.content import variables
 from rostra.content.places import Places
 from rostra.content.processes import Processes
 from rostra.content.tools import Tools
+from rostra.content.usage import Collected
 from rostra.db.engine import open_engine, reading_factory, session_factory
 from rostra.db.schema import upgrade
 from rostra.execution import accounts, host
@@ -56,8 +61,14 @@ class Control:
     tools: Tools
     visits: Visits
     uses: Uses
+    upkeep: Upkeep
     shop: WorkShop
     app: Starlette
+
+    async def reload(self, read: Callable[[], Loaded]) -> None:
+        """Take over the configuration, and let what runs follow it. One that would be refused changes nothing."""
+        await self.present.reload(read)
+        await self.upkeep.follow()
 
 
 @asynccontextmanager
@@ -79,7 +90,8 @@ async def control(
         facts, groups = await asyncio.to_thread(host.discover, settings.applications.sandbox)
         user = accounts.choose(settings.applications.run_as)
         shell = Building(SandboxedShell(facts, user, groups, reconciling.builds_folder(places)))
-        environments = installed(settings, shell)
+        ledger = Ledger(session_factory(engine), places.data_dir, clock)
+        environments = installed(settings, shell, ledger)
         journal = Journal(session_factory(engine), places, clock)
         tools = Tools(
             sessions=session_factory(engine),
@@ -99,8 +111,12 @@ async def control(
         await stack.enter_async_context(tools.pools)
         await reconciling.processes(tools, running.shop.processes, launcher)
         await running.visits.read_vanities()
+        await running.upkeep.follow()
         await stack.enter_async_context(running.uses.kept())
-        workers = Workers(running.shop.tasks, running.shop.handlers(), node=str(places.data_dir), count=WORKERS)
+        await stack.enter_async_context(running.upkeep.kept())
+        ahead = EnvironmentWork(tools=tools, environments=environments, ledger=ledger, launcher=launcher)
+        handlers = {**running.shop.handlers(), **ahead.handlers()}
+        workers = Workers(running.shop.tasks, handlers, node=str(places.data_dir), count=WORKERS)
         await stack.enter_async_context(_beside(workers))
         await stack.enter_async_context(running.visits.socket.serve(places.run_dir / "decide.sock"))
         yield running
@@ -122,7 +138,8 @@ def _composed(present: Present, tools: Tools, environments: Installed, facts: Ho
     """Wire what has no lifetime of its own."""
     processes = Processes(tools)
     uses = Uses(tools.sessions, tools.clock)
-    visits = Visits(tools, processes, uses)
+    collected = Collected(tools.sessions)
+    visits = Visits(tools, processes, uses, collected.add)
     tasks = Tasks(tools.sessions, tools.reading, tools.clock)
     shop = WorkShop(
         tools=tools,
@@ -142,9 +159,10 @@ def _composed(present: Present, tools: Tools, environments: Installed, facts: Ho
         rows=Rows(tools, site(present.settings)),
         catalog=lambda: present.catalog,
     )
-    pages = ContentPages(tools, processes, visits, uses, desk.site)
+    pages = ContentPages(tools, processes, visits, desk.site, uses, collected.add)
     app = build(services(present.settings, shop, passwords), desk, pages)
-    return Control(present=present, tools=tools, visits=visits, uses=uses, shop=shop, app=app)
+    upkeep = Upkeep(tools, processes, visits, collected)
+    return Control(present=present, tools=tools, visits=visits, uses=uses, upkeep=upkeep, shop=shop, app=app)
 
 
 @asynccontextmanager

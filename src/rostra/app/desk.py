@@ -161,8 +161,9 @@ class Desk(People):
         if pools.members(key):
             return Waiting(state=Progress.ready)
         if starting:
-            lines = self.shop.processes.progress(key)
-            return Waiting(state=Progress.starting, phase=phase(lines), lines=tuple(lines) if may_edit else ())
+            standing = self.shop.processes.standing(key)
+            lines = tuple(standing.lines) if may_edit else ()
+            return Waiting(state=Progress.starting, phase=standing.phase, lines=lines, position=standing.place)
         if trouble is not None:
             return Waiting(state=Progress.failed, phase=trouble.message)
         return Waiting(state=Progress.ready)  # it has gone to sleep again: asking for the page wakes it
@@ -174,11 +175,6 @@ class Desk(People):
         if not access.may_know(who, facts):
             raise ItemNotFound(guid)
         return item, access.may_edit(who, facts)
-
-
-def phase(lines: Sequence[str]) -> str:
-    """Return what a start is doing, in a few words; ``lines`` are what it has said."""
-    return "Installing its packages" if lines else "Starting"
 
 
 async def _names(session: AsyncSession, guids: Sequence[str]) -> tuple[str, ...]:

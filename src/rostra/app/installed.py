@@ -6,7 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
+
 from rostra.app.building import Building
+from rostra.app.ledger import Ledger
 from rostra.config.sections import Settings
 from rostra.content.builds import Say
 from rostra.environments import index
@@ -24,21 +27,28 @@ class Installed:
 
     store: Store
     overlays: Overlays
+    ledger: Ledger | None = None  # None: uses are not written down
 
     async def ensure(
         self, spec: EnvironmentSpec, say: Say, *, place: Place = nobody, patient: bool = False
     ) -> Environment:
-        return await self.store.ensure(spec, say, place=place, patient=patient)
+        environment = await self.store.ensure(spec, say, place=place, patient=patient)
+        if self.ledger:
+            await self.ledger.used(environment)
+        return environment
 
     async def overlay(self, runtime: Runtime, say: Say) -> Path:
         return await self.overlays.ensure_overlay(runtime, say)
 
     async def reconcile(self) -> list[str]:
         """Remove what a crash left half-installed; a sentence for each."""
-        return [*await self.store.reconcile(), *await self.overlays.store.reconcile()]
+        done = [*await self.store.reconcile(), *await self.overlays.store.reconcile()]
+        if self.ledger:
+            await self.ledger.reconcile(await anyio.to_thread.run_sync(self.store.list_ready))
+        return done
 
 
-def installed(settings: Settings, shell: Building) -> Installed:
+def installed(settings: Settings, shell: Building, ledger: Ledger | None = None) -> Installed:
     """Return the environments below the data folder, installed with ``shell`` from the configured package index."""
     python = settings.python
     machine = index.of_machine(os.environ, home=Path.home())
@@ -49,4 +59,4 @@ def installed(settings: Settings, shell: Building) -> Installed:
         build_timeout=python.build_timeout,
     )
     store = Store(tools, installer=python.package_installer, build_concurrency=python.build_concurrency)
-    return Installed(store, Overlays(tools))
+    return Installed(store, Overlays(tools), ledger)

@@ -20,3 +20,9 @@ def raw_path(request: Request) -> str:
     """Return the path as it was sent, byte for byte, without the query."""
     raw: bytes = request.scope["raw_path"]
     return raw.partition(b"?")[0].decode("latin-1")
+
+
+def navigates(request: Request) -> bool:
+    """Return whether a person opens a page, by the gateway's rule, rather than a page loading something."""
+    mode = request.headers.get("sec-fetch-mode")
+    return mode == "navigate" if mode else "text/html" in request.headers.get("accept", "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +21,7 @@ from rostra.content.paths import Place, base_path, place, pool_key
 from rostra.content.processes import Processes
 from rostra.content.tables import Bundle, Item
 from rostra.content.tools import Tools
+from rostra.content.usage import Record, Seen
 from rostra.db.engine import transaction
 from rostra.errors import Problem
 from rostra.execution.pool import Member
@@ -28,6 +31,7 @@ from rostra.kinds.registry import by_name
 
 log = structlog.get_logger()
 
+LEAST_PATIENCE = 0.1  # seconds
 YES_SECONDS = 60  # how long the gateway may remember who may come in; changes are pushed, so this is a safety net
 NO_SECONDS = 1  # also for the key of a process: it ends with the process, and nobody knows it by then to take it back
 TO_CONTROL: Message = {"to": "control", "ttl": NO_SECONDS}
@@ -36,8 +40,8 @@ TO_CONTROL: Message = {"to": "control", "ttl": NO_SECONDS}
 class Visits:
     """Answers gateways and tells them what changed. One for each control process."""
 
-    def __init__(self, tools: Tools, processes: Processes, uses: Uses) -> None:
-        self._tools, self._processes, self._uses = tools, processes, uses
+    def __init__(self, tools: Tools, processes: Processes, uses: Uses, usage: Record) -> None:
+        self._tools, self._processes, self._uses, self._usage = tools, processes, uses, usage
         self.socket = DecideSocket(self)
         self._vanity_of: dict[str, str] = {}  # by the item's guid
 
@@ -69,7 +73,7 @@ class Visits:
         if bundle is None or bundle.item_id != item.id or by_name(bundle.kind).mode is not Mode.interactive:
             return TO_CONTROL
         key = pool_key(item.guid, where.bundle_id)
-        if not await self._processes.define(key):
+        if self._processes.gone(bundle) or not await self._processes.define(key):
             return TO_CONTROL
         self._uses.note(principal)
         return {
@@ -103,12 +107,29 @@ class Visits:
             if not await self._processes.define(key):
                 return False
             if not self._tools.pools.members(key):
-                await self._tools.pools.ensure(key)
-                return True
+                return await self._started(key)
             return await self._tools.pools.ask_for_room(key)
         except Problem as why:
             log.info("no process for a visit", pool=pool, why=why.message)
             return False
+
+    async def _started(self, key: PoolKey) -> bool:
+        """Wait for a process; False when packages take so long to install that the visitor had better come back.
+
+        Raises:
+            Problem: none can be started.
+        """
+        starting = asyncio.ensure_future(self._tools.pools.ensure(key))
+        try:
+            while not starting.done():
+                patience = self._tools.settings().applications.build_patience.total_seconds()
+                await asyncio.wait((starting,), timeout=max(patience, LEAST_PATIENCE))
+                if not starting.done() and self._processes.standing(key).installing:
+                    return False
+            await starting
+            return True
+        finally:
+            starting.cancel()  # the start itself goes on: whoever comes next waits for the same one
 
     async def told(self, message: Message) -> None:
         """Take what a gateway reports."""
@@ -120,6 +141,9 @@ class Visits:
                 pools.loads(PoolKey(message["pool"]), _loads(message["loads"]))
             case "unreachable":
                 pools.unreachable(ProcessKey(message["process"]))
+            case "visits":
+                for row in message["rows"]:
+                    self._usage(_seen(row))
             case _:
                 pass
 
@@ -171,6 +195,12 @@ def _each_once(*prefixes: str | None) -> Iterator[str]:
 def _pool(key: PoolKey, members: tuple[Member, ...], comfort: int) -> Message:
     rows = [{"key": member.key, "socket": str(member.socket), "room": member.room} for member in members]
     return {"push": "pool", "pool": key, "processes": rows, "comfort": comfort}
+
+
+def _seen(row: Sequence[Any]) -> Seen:
+    item, user, path, at, agent = row
+    moment = dt.datetime.fromtimestamp(float(at), dt.UTC)
+    return Seen(item=str(item), user=user, path=str(path), at=moment, agent=str(agent))
 
 
 def _loads(raw: Any) -> dict[ProcessKey, int]:

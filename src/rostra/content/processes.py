@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.auth import keys
 from rostra.config.sections import Scheduler
 from rostra.content import builds, items, manifest, variables
+from rostra.content.builds import RuntimeGone
 from rostra.content.errors import ItemNotFound
 from rostra.content.launching import Start, launch, seconds
 from rostra.content.paths import base_path, pool_key, split_pool
-from rostra.content.rebuild import rebuild
+from rostra.content.rebuild import gone, rebuild
 from rostra.content.tables import Bundle, Item, Variable
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
@@ -27,6 +28,7 @@ from rostra.execution.scaling import Limits
 from rostra.ids import PoolKey, ProcessKey
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
+from rostra.runtimes.model import Policy
 
 PROGRESS_LINES = 200
 
@@ -64,13 +66,13 @@ class Processes:
         """Return how far the last start of this pool is, for the waiting page."""
         return self._progress.get(key) or Progress(installing=False)
 
-    def progress(self, key: PoolKey) -> list[str]:
-        """Return what the last start of this pool has said so far."""
-        return list(self.standing(key).lines)
-
     async def define(self, key: PoolKey) -> bool:
         """Make the pool known; False when the item is gone, not interactive, or has nothing to run."""
         return bool(self._tools.pools.defined(key)) or await self._define(key)
+
+    def gone(self, bundle: Bundle) -> RuntimeGone | None:
+        """Return why nothing can run this bundle any more; None when something can."""
+        return gone(bundle, Policy(self._tools.settings().python.version_matching), self._tools.runtimes())
 
     async def refresh(self, guid: str) -> None:
         """Let the item's pools follow what was changed: processes whose settings changed are replaced, others stay."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import sqlalchemy as sa
 from packaging.specifiers import SpecifierSet
@@ -25,6 +26,33 @@ from rostra.runtimes.matching import choose
 from rostra.runtimes.model import Policy, Request, Runtime, RuntimeState
 
 
+class Built(Protocol):
+    """What is recorded of a bundle that was built; a `Bundle` has it."""
+
+    @property
+    def runtime_version(self) -> str | None: ...
+    @property
+    def runtime_path(self) -> str | None: ...
+    @property
+    def requested_version(self) -> str | None: ...
+    @property
+    def requested_range(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The same as plain values, for lists that need not load whole bundles."""
+
+    runtime_version: str | None
+    runtime_path: str | None
+    requested_version: str | None = None
+    requested_range: str | None = None
+
+
+RECORDED = (Bundle.runtime_version, Bundle.runtime_path, Bundle.requested_version, Bundle.requested_range)
+"""The columns of `Recorded`, in its order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Successor:
     """``reason`` says why another runtime than the recorded one is used; empty when it is the recorded one."""
@@ -33,7 +61,7 @@ class Successor:
     reason: str = ""
 
 
-def successor(bundle: Bundle, policy: Policy, runtimes: Sequence[Runtime]) -> Successor:
+def successor(bundle: Built, policy: Policy, runtimes: Sequence[Runtime]) -> Successor:
     """Return what runs ``bundle`` now: the recorded interpreter, the same version elsewhere, or a patch upgrade.
 
     Raises:
@@ -56,7 +84,7 @@ def successor(bundle: Bundle, policy: Policy, runtimes: Sequence[Runtime]) -> Su
         ) from None
 
 
-def gone(bundle: Bundle, policy: Policy, runtimes: Sequence[Runtime]) -> RuntimeGone | None:
+def gone(bundle: Built, policy: Policy, runtimes: Sequence[Runtime]) -> RuntimeGone | None:
     """Return why nothing can run ``bundle`` any more; None when something can, or it was never built for a Python."""
     if bundle.runtime_version is None:
         return None
@@ -67,7 +95,25 @@ def gone(bundle: Bundle, policy: Policy, runtimes: Sequence[Runtime]) -> Runtime
     return None
 
 
-def _upgraded(bundle: Bundle, policy: Policy, usable: Sequence[Runtime]) -> Successor:
+class Verdicts:
+    """`gone` for many items at one moment: the same question is worked out once."""
+
+    def __init__(self, policy: Policy, runtimes: Sequence[Runtime]) -> None:
+        self._policy, self._runtimes = policy, runtimes
+        self._known: dict[Recorded, RuntimeGone | None] = {}
+
+    def gone(self, recorded: Recorded) -> RuntimeGone | None:
+        if recorded not in self._known:
+            self._known[recorded] = gone(recorded, self._policy, self._runtimes)
+        return self._known[recorded]
+
+
+def verdicts(tools: Tools) -> Verdicts:
+    """Return what to ask about items at this moment."""
+    return Verdicts(Policy(tools.settings().python.version_matching), tools.runtimes())
+
+
+def _upgraded(bundle: Built, policy: Policy, usable: Sequence[Runtime]) -> Successor:
     """Raises: NoMatchingPython; ValueError when nothing was recorded."""
     recorded = Version(bundle.runtime_version or "")
     series = [runtime for runtime in usable if runtime.series == (recorded.major, recorded.minor)]
@@ -77,7 +123,7 @@ def _upgraded(bundle: Bundle, policy: Policy, usable: Sequence[Runtime]) -> Succ
     )
 
 
-def requested(bundle: Bundle) -> Request:
+def requested(bundle: Built) -> Request:
     """Return what the bundle asked for when it was uploaded."""
     return Request(
         version=Version(bundle.requested_version) if bundle.requested_version else None,

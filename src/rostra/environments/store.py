@@ -7,9 +7,6 @@ scratch, which ``reconcile`` removes.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
@@ -18,6 +15,7 @@ from rostra.clock import Clock, SystemClock
 from rostra.environments import parts, record, requirements
 from rostra.environments.build import Built, build
 from rostra.environments.errors import InstallFailed
+from rostra.environments.flights import Flight, Flights, Listener
 from rostra.environments.folders import SCRATCH, leftovers, publish, remove_tree, scratch, write_new
 from rostra.environments.key import environment_key
 from rostra.environments.record import Ready
@@ -29,25 +27,6 @@ from rostra.ids import new_key
 from rostra.runtimes.model import Runtime
 
 _UNMANAGED = "unmanaged"
-
-
-@dataclass(slots=True)
-class _Flight:
-    """One key that is being built: who waits shares the outcome, good or bad."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: int = 0
-    failure: InstallFailed | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How one build is wanted, and who hears of it."""
-
-    installer: str
-    say: Say
-    place: Place
-    patient: bool
 
 
 class Store:
@@ -67,7 +46,7 @@ class Store:
         self._installer = installer
         self._clock = clock or SystemClock()
         self._turns = Turns(build_concurrency)
-        self._flights: dict[str, _Flight] = {}
+        self._flights = Flights()
 
     async def ensure(
         self, spec: EnvironmentSpec, say: Say, *, place: Place = nobody, patient: bool = False
@@ -95,18 +74,25 @@ class Store:
         if ready := self._at(spec.runtime, key):
             say(f"Environment {key} is there already and is shared")
             return ready
-        async with self._flight(key, say) as flight:
-            if ready := self._at(spec.runtime, key):
-                say(f"Environment {key} was built meanwhile and is shared")
-                return ready
-            if flight.failure is not None:
-                raise flight.failure
-            try:
-                return await self._build(key, spec, wanted, Asked(installer, say, place, patient))
-            except InstallFailed as why:
-                if not spec.pins:  # who waits did not ask for these pins and may well succeed
-                    flight.failure = why
-                raise
+        with self._flights.aboard(key, Listener(say, place, patient)) as flight:
+            self._turns.hurry(key, patient=flight.patient)
+            async with flight.lock:
+                if ready := self._at(spec.runtime, key):
+                    say(f"Environment {key} was built meanwhile and is shared")
+                    return ready
+                if flight.failure is not None:
+                    raise flight.failure
+                return await self._fly(flight, key, spec, wanted, installer)
+
+    async def _fly(
+        self, flight: Flight, key: str, spec: EnvironmentSpec, wanted: Requirements, installer: str
+    ) -> Environment:
+        try:
+            return await self._build(key, spec, wanted, flight, installer)
+        except InstallFailed as why:
+            if not spec.pins:  # who waits did not ask for these pins and may well succeed
+                flight.failure = why
+            raise
 
     async def key(self, spec: EnvironmentSpec) -> str:
         """Return the key ``spec`` has, without building anything.
@@ -174,26 +160,13 @@ class Store:
             return None
         return next((ready for path in sorted(self.folder.glob(f"*/{key}")) if (ready := record.read(path))), None)
 
-    @contextlib.asynccontextmanager
-    async def _flight(self, key: str, say: Say) -> AsyncIterator[_Flight]:
-        """Be the only one at ``key`` for the length of the block."""
-        flight = self._flights.setdefault(key, _Flight())
-        if flight.lock.locked():
-            say(f"Environment {key} is being built for other content; waiting for it")
-        flight.waiting += 1
-        try:
-            async with flight.lock:
-                yield flight
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting:
-                self._flights.pop(key, None)
-
-    async def _build(self, key: str, spec: EnvironmentSpec, wanted: Requirements, asked: Asked) -> Environment:
-        installer, say = asked.installer, asked.say
+    async def _build(
+        self, key: str, spec: EnvironmentSpec, wanted: Requirements, flight: Flight, installer: str
+    ) -> Environment:
+        say = flight.say
         if self._turns.full():
             say("Other environments are being built; waiting for a place")
-        async with self._turns.turn(asked.place, patient=asked.patient):
+        async with self._turns.turn(flight.place, name=key, patient=flight.patient):
             say(f"Building environment {key} for Python {spec.runtime.version} with {installer}")
             final = self.folder / str(spec.runtime.version) / key
             async with scratch(self.tools.yard) as place:

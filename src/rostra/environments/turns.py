@@ -17,6 +17,7 @@ Place: TypeAlias = Callable[[int | None], None]
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
+    name: str
     place: Place
     patient: bool
     called: asyncio.Event = field(default_factory=asyncio.Event)
@@ -35,17 +36,29 @@ class Turns:
         return self._free <= 0 or bool(self._queue)
 
     @contextlib.asynccontextmanager
-    async def turn(self, place: Place, *, patient: bool = False) -> AsyncIterator[None]:
+    async def turn(self, place: Place, *, name: str = "", patient: bool = False) -> AsyncIterator[None]:
         """Wait for a turn and hold it for the length of the block. A waiter that is cancelled leaves the queue."""
-        ticket = _Ticket(place, patient)
-        ahead = len(self._queue) if patient else sum(not each.patient for each in self._queue)
-        self._queue.insert(ahead, ticket)
+        ticket = _Ticket(name, place, patient)
+        self._stand(ticket)
         self._call()
         try:
             await ticket.called.wait()
             yield
         finally:
             self._leave(ticket)
+
+    def hurry(self, name: str, *, patient: bool) -> None:
+        """Let the waiter called ``name`` go before patient ones, unless it still is ``patient``. Unknown is fine."""
+        ticket = next((each for each in self._queue if each.name == name and each.patient), None)
+        if ticket is not None and not patient:
+            self._queue.remove(ticket)
+            ticket.patient = False
+            self._stand(ticket)
+            self._call()
+
+    def _stand(self, ticket: _Ticket) -> None:
+        ahead = len(self._queue) if ticket.patient else sum(not each.patient for each in self._queue)
+        self._queue.insert(ahead, ticket)
 
     def _leave(self, ticket: _Ticket) -> None:
         if ticket.called.is_set():

@@ -1,0 +1,107 @@
+"""What has to be looked after while the server runs: visits to write, states that turn, environments nobody needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+import structlog
+
+from rostra.app.environment_work import REAP, enqueue_reap
+from rostra.app.visits import Visits
+from rostra.content import usage
+from rostra.content.builds import RuntimeGone
+from rostra.content.paths import split_pool
+from rostra.content.processes import Processes
+from rostra.content.tables import Bundle, Item
+from rostra.content.tools import Tools
+from rostra.content.usage import Collected
+from rostra.db.engine import transaction
+from rostra.ids import PoolKey
+from rostra.jobs.tables import Task
+
+log = structlog.get_logger()
+
+WRITE_SECONDS = 1.0
+FOLLOW_SECONDS = 60.0
+TIDY_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """One for each control process. Use ``kept`` as the block everything else runs in."""
+
+    tools: Tools
+    processes: Processes
+    visits: Visits
+    collected: Collected
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Look after everything while the block runs; write what is left of the visits at its end."""
+        async with asyncio.TaskGroup() as group:
+            always = (
+                group.create_task(_every(WRITE_SECONDS, self.write)),
+                group.create_task(_every(FOLLOW_SECONDS, self.follow)),
+                group.create_task(_every(TIDY_SECONDS, self.tidy)),
+            )
+            yield
+            for task in always:
+                task.cancel()
+        await self.write()
+
+    async def write(self) -> None:
+        """Write the visits collected since the last time."""
+        try:
+            await self.collected.write()
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as why:
+            log.warning("visits are not written yet; trying again", why=str(why.orig))
+
+    async def follow(self) -> None:
+        """Let what runs follow the interpreters there are: after a reload, and when a day has come.
+
+        Processes whose Python may not be used any more end, and what failed for want of one that is back may start.
+        """
+        pools = self.tools.pools
+        for key, bundle in (await self._bundles(list(pools.announcements()))).items():
+            if self.processes.gone(bundle):
+                log.info("content ends: its Python is not used any more", pool=key, python=bundle.runtime_version)
+                await pools.retire(key, drain_seconds=0)
+                await self.visits.item_changed(split_pool(key)[0])
+            elif pools.defined(key) and isinstance(pools.condition(key)[1], RuntimeGone):
+                await pools.restart(key)
+                await self.visits.item_changed(split_pool(key)[0])
+
+    async def tidy(self) -> None:
+        """Forget old visits, and begin to remove environments nobody needs when the settings say so."""
+        applications, now = self.tools.settings().applications, self.tools.clock.now()
+        async with transaction(self.tools.sessions) as session:
+            await usage.prune(session, now)
+            waiting = sa.select(Task.id).where(Task.kind == REAP, Task.finished_at.is_(None)).limit(1)
+            if applications.python_environment_reaping and (await session.execute(waiting)).first() is None:
+                await enqueue_reap(session, applications.python_environment_reaping_age, now)
+
+    async def _bundles(self, keys: list[PoolKey]) -> dict[PoolKey, Bundle]:
+        """Return what each pool runs, in two queries."""
+        drafts = {key: draft for key in keys if (draft := split_pool(key)[1]) is not None}
+        live = {split_pool(key)[0]: key for key in keys if key not in drafts}
+        found: dict[PoolKey, Bundle] = {}
+        async with transaction(self.tools.reading) as session:
+            of_items = sa.select(Item.guid, Bundle).join(Bundle, Bundle.id == Item.live_bundle_id)
+            for guid, bundle in (await session.execute(of_items.where(Item.guid.in_(list(live))))).tuples():
+                found[live[guid]] = bundle
+            rows = (await session.execute(sa.select(Bundle).where(Bundle.id.in_(list(drafts.values()))))).scalars()
+            by_id = {bundle.id: bundle for bundle in rows}
+        return found | {key: by_id[draft] for key, draft in drafts.items() if draft in by_id}
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except Exception:
+            log.exception("upkeep failed; it is tried again", what=getattr(work, "__name__", ""))
