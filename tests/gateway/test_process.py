@@ -156,4 +156,6 @@ def test_it_imports_neither_database_nor_web_framework() -> None:
     assert {name for name in loaded if name.startswith("rostra.") and not name.startswith("rostra.gateway")} <= {
         "rostra.errors",
         "rostra.clock",
+        "rostra.execution",
+        "rostra.execution.sockets",  # the standard library only: how to reach content without being led elsewhere
     }

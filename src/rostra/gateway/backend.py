@@ -7,8 +7,10 @@ import contextlib
 import errno
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from rostra.execution import sockets
 from rostra.gateway.answer_head import LONGEST_HEAD, UNTIL_CLOSE, Answer, BadAnswer, read_answer
 from rostra.gateway.framing import BadFraming, Body, Chunked, Length, UntilClose
 from rostra.gateway.head import CHUNKED
@@ -235,7 +237,9 @@ class Backends:
         until = time.monotonic() + CONNECT_SECONDS
         while True:
             try:
-                _, connection = await loop.create_unix_connection(lambda: BackendConnection(self, path), path)
+                # Content owns the folder of its socket: a link it puts there must not lead to a socket of the server's.
+                with sockets.address(Path(path)) as exactly:
+                    _, connection = await loop.create_unix_connection(lambda: BackendConnection(self, path), exactly)
             except OSError as why:
                 # A unix socket with a full queue refuses at once; it is busy, not gone.
                 if why.errno != errno.EAGAIN or time.monotonic() > until:
