@@ -53,6 +53,19 @@ class Renderer:
             duration_ms=round(done.duration.total_seconds() * 1000),
         )
 
+    async def aside(self, work: Work, environment: Environment, folder: Path) -> None:
+        """Render the bundle into ``folder``, which nobody is shown.
+
+        Raises:
+            RenderFailed: nothing is left of it.
+        """
+        tools, key = self.tools, ProcessKey(new_key())
+        async with transaction(tools.reading) as session:
+            own = await variables.for_process(session, tools.box, work.item.id)
+        for parent in (folder.parent, tools.places.process(key).parent):
+            parent.mkdir(parents=True, exist_ok=True)
+        await render(self._job(work, environment, own, key, folder), lambda _: None)
+
     def _job(
         self, work: Work, environment: Environment, own: dict[str, str], key: ProcessKey, folder: Path
     ) -> RenderJob:

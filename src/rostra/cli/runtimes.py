@@ -1,4 +1,4 @@
-"""`rostra runtimes list|match`: which interpreters there are and which one a version gets, without a server."""
+"""`rostra runtimes list|match|rehearse|retire`: the interpreters of this server, and what depends on them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from rostra.cli.main import AsJson, ConfigFile
+from rostra.cli.rehearse import rehearse, retire_version
 from rostra.config import sections
 from rostra.config.load import load
 from rostra.errors import Invalid
@@ -23,6 +24,9 @@ from rostra.runtimes.matching import choose
 from rostra.runtimes.model import Match, Policy, Request, Runtime, RuntimeState
 
 app = typer.Typer(no_args_is_help=True)
+
+app.command("rehearse")(rehearse)
+app.command("retire")(retire_version)
 
 
 class NotAVersion(Invalid):

@@ -183,7 +183,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """The item itself. ``use`` has ``deployed_at`` and ``started_at`` (RFC 3339 or None)."""
+    """The item itself.
+
+    ``use`` has ``visits_30d``, and ``deployed_at``, ``started_at``, ``visited_at`` (RFC 3339 or None; the last within
+    these 30 days).
+    """
 
     guid: str
     name: str
@@ -191,7 +195,7 @@ class About:
     kind: str
     bundle_id: int
     owner: Mapping[str, str]
-    use: Mapping[str, str | None]
+    use: Mapping[str, str | int | None]
     version: str
     path: str
     environment_key: str

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth.tables import User
 from rostra.clock import wire_time
-from rostra.content.tables import Bundle, Item, Job
+from rostra.content.tables import Bundle, Item, Job, Visit
 from rostra.errors import NotFound
 from rostra.ids import new_key
 from rostra.jobs.tables import Task
@@ -176,7 +176,7 @@ async def forget_built(session: AsyncSession, rehearsal_id: str) -> None:
     await session.execute(sa.delete(BuiltAside).where(BuiltAside.rehearsal_id == rehearsal_id))
 
 
-async def about(session: AsyncSession, guids: Sequence[str], server_url: str) -> dict[str, About]:
+async def about(session: AsyncSession, guids: Sequence[str], server_url: str, now: dt.datetime) -> dict[str, About]:
     """Return what is known of each item, in a number of queries that does not grow with the items of a chunk."""
     found: dict[str, About] = {}
     for start in range(0, len(guids), _CHUNK):
@@ -187,12 +187,23 @@ async def about(session: AsyncSession, guids: Sequence[str], server_url: str) ->
         numbers = [item.id for item, _, _ in rows]
         last = sa.select(Job.item_id, sa.func.max(Job.started_at)).where(Job.item_id.in_(numbers)).group_by(Job.item_id)
         started = {row[0]: row[1] for row in await session.execute(last)}
+        month = sa.select(Visit.item_id, sa.func.count(), sa.func.max(Visit.at)).where(Visit.item_id.in_(numbers))
+        month = month.where(Visit.at >= now - dt.timedelta(days=30)).group_by(Visit.item_id)
+        visits = {row[0]: (row[1], row[2]) for row in await session.execute(month)}
         for item, bundle, user in rows:
-            found[item.guid] = _about(item, bundle, user, started.get(item.id), server_url)
+            use = _use(item, started.get(item.id), *visits.get(item.id, (0, None)))
+            found[item.guid] = _about(item, bundle, user, use, server_url)
     return found
 
 
-def _about(item: Item, bundle: Bundle, user: User, started: dt.datetime | None, server_url: str) -> About:
+def _use(
+    item: Item, started: dt.datetime | None, visits: int, visited: dt.datetime | None
+) -> dict[str, str | int | None]:
+    moments = {"deployed_at": item.deployed_at, "started_at": started, "visited_at": visited}
+    return {"visits_30d": visits} | {name: wire_time(when) if when else None for name, when in moments.items()}
+
+
+def _about(item: Item, bundle: Bundle, user: User, use: Mapping[str, str | int | None], server_url: str) -> About:
     return About(
         guid=item.guid,
         name=item.name,
@@ -205,10 +216,7 @@ def _about(item: Item, bundle: Bundle, user: User, started: dt.datetime | None, 
             "name": f"{user.first_name} {user.last_name}".strip() or user.username,
             "email": user.email,
         },
-        use={
-            "deployed_at": wire_time(item.deployed_at) if item.deployed_at else None,
-            "started_at": wire_time(started) if started else None,
-        },
+        use=use,
         version=bundle.runtime_version or "",
         path=bundle.runtime_path or "",
         environment_key=bundle.environment_key or "",

@@ -140,7 +140,7 @@ class Steps:
                 if self._bench.store.get(key) is None:
                     async with transaction(self._bench.tools.sessions) as session:
                         await records.intend(session, self._id, key)
-                environment = await self._bench.store.ensure(spec, lambda _: None)
+                environment = await self._bench.store.ensure(spec, lambda _: None, patient=True)
             except InstallFailed as why:
                 last = why
             except BadRequirement as why:

@@ -132,7 +132,7 @@ class Walk:
         tools = self.bench.tools
         begun = asyncio.get_running_loop().time()
         async with transaction(tools.reading) as session:
-            about = (await records.about(session, [guid], tools.server_url)).get(guid)
+            about = (await records.about(session, [guid], tools.server_url, tools.clock.now())).get(guid)
         if about is None or not self._wish.retires(about.version):
             async with transaction(tools.sessions) as session:
                 await records.drop(session, self.rehearsal_id, guid)

@@ -86,6 +86,12 @@ async def list_rehearsals(who: Administrator, session: Reading) -> list[dict[str
     return [report.head(each, await records.counts(session, each.id)) for each in await records.listing(session)]
 
 
+@router.get("/v1/rehearsals/affected")
+async def list_affected(who: Administrator, session: Reading, retire: str) -> dict[str, Any]:  # noqa: ARG001
+    """What runs now on a version or range, without rehearsing anything."""
+    return {"guids": await records.affected(session, wish([retire], AUTO))}
+
+
 @router.get("/v1/rehearsals/{rehearsal_id}")
 async def get_rehearsal(rehearsal_id: str, who: Administrator, session: Reading) -> dict[str, Any]:  # noqa: ARG001
     """One, with how many items have which outcome so far."""

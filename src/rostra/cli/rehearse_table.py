@@ -1,0 +1,95 @@
+"""A rehearsal on the terminal: a bar while it goes on, a table when it has ended."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console, Group
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from rostra.rehearsal.model import Outcome
+from rostra.rehearsal.report import ordered
+
+_COLOURS = {
+    Outcome.safe: "green",
+    Outcome.new_pins: "blue",
+    Outcome.needs_work: "yellow",
+    Outcome.impossible: "red",
+}
+
+
+class Shown(Protocol):
+    def __call__(self, done: int, total: int, last: str) -> None: ...
+
+
+@contextmanager
+def progress() -> Iterator[Shown]:
+    """Show a bar on stderr while the block lasts; a line for each item where nobody watches."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _line
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Rehearsing", total=None)
+
+        def show(done: int, total: int, last: str) -> None:
+            bar.update(task, completed=done, total=total or None, description=last[:48] or "Rehearsing")
+
+        yield show
+
+
+def _line(done: int, total: int, last: str) -> None:
+    if last:
+        print(f"[{done}/{total}] {last}", file=sys.stderr, flush=True)
+
+
+def show(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> None:
+    Console().print(_table(told, items))
+
+
+def text(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table as plain text, 160 characters wide."""
+    out = io.StringIO()
+    Console(file=out, width=160, color_system=None).print(_table(told, items))
+    return out.getvalue()
+
+
+def _table(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Group:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("outcome", no_wrap=True)
+    table.add_column("content", max_width=32)
+    table.add_column("owner", no_wrap=True)
+    table.add_column("python", no_wrap=True)
+    table.add_column("visits", justify="right")
+    table.add_column("reason, and what to do", ratio=1)
+    for each in ordered(items):
+        table.add_row(*_cells(each))
+    counts = Text(", ").join(
+        Text(f"{told['summary'][outcome.value]} {outcome.value}", style=_COLOURS[outcome]) for outcome in Outcome
+    )
+    head = Text(f"Retiring Python {', '.join(told['retire'])}: ") + counts
+    if told["state"] != "done":
+        head += Text(f"  ({told['state']}, {told['waiting']} not judged)", style="bold")
+    return Group(table, Text(), head) if items else Group(head)
+
+
+def _cells(each: Mapping[str, Any]) -> tuple[Text | str, ...]:
+    outcome = Outcome(each["outcome"])
+    why = Text(each["reason"])
+    if outcome is not Outcome.safe:
+        why += Text(f"\n{each['action']}", style="dim")
+    return (
+        Text(outcome.value, style=_COLOURS[outcome]),
+        Text(each["title"]),
+        Text(each["owner"]["username"]),
+        f"{each['from']} → {each['to'] or '-'}",
+        str(each["use"].get("visits_30d") or 0),
+        why,
+    )

@@ -1,0 +1,137 @@
+"""A rehearsal as JSON, CSV, one HTML page, and one page for each owner. Pure, apart from reading the template."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from rostra.clock import wire_time
+from rostra.rehearsal.model import Outcome
+from rostra.rehearsal.tables import Rehearsal
+
+Item = Mapping[str, Any]
+
+# What is worst comes first, then what is used most.
+WORST_FIRST = (Outcome.impossible, Outcome.needs_work, Outcome.new_pins, Outcome.safe)
+COLUMNS = (
+    *("guid", "name", "title", "kind", "outcome", "depth", "decided_by", "reason", "where", "action", "from", "to"),
+    *("owner", "email", "visits_30d", "deployed_at", "started_at", "url", "changed", "edits", "broken_today"),
+)
+_TITLES = {
+    Outcome.safe: ("Safe", "Same packages; starts and answers as today."),
+    Outcome.new_pins: ("Needs newer packages", "Works, but only with other versions than today."),
+    Outcome.needs_work: ("Needs work", "Installs, but does not start, answer or compile as it is."),
+    Outcome.impossible: ("Impossible", "Cannot be installed on the new Python at all."),
+}
+
+
+def ordered(items: Sequence[Item]) -> list[Item]:
+    """Return the items worst first, among equals the most visited first."""
+    return sorted(
+        items,
+        key=lambda each: (WORST_FIRST.index(each["outcome"]), -(each["use"].get("visits_30d") or 0), each["title"]),
+    )
+
+
+def head(rehearsal: Rehearsal, counted: Mapping[str, int]) -> dict[str, Any]:
+    """Return the rehearsal itself as JSON, with how many items have which outcome."""
+    return {
+        "id": rehearsal.id,
+        "retire": list(rehearsal.retire),
+        "onto": rehearsal.onto,
+        "steps": list(rehearsal.steps),
+        "state": rehearsal.state,
+        "note": rehearsal.note,
+        "task_id": rehearsal.task_id,
+        "created_at": wire_time(rehearsal.created_at),
+        "finished_at": wire_time(rehearsal.finished_at) if rehearsal.finished_at else None,
+        "summary": {outcome.value: counted.get(outcome, 0) for outcome in Outcome},
+        "waiting": counted.get("waiting", 0),
+    }
+
+
+def as_csv(items: Sequence[Item]) -> str:
+    """Return one line for each item; what a spreadsheet would take for a formula is made text."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for each in ordered(items):
+        writer.writerow([_cell(value) for value in _row(each)])
+    return out.getvalue()
+
+
+def _row(each: Item) -> list[Any]:
+    flat = {
+        **each,
+        **each["use"],
+        "owner": each["owner"]["username"],
+        "email": each["owner"]["email"],
+        "changed": "; ".join(f"{one['name']} {one['before']} -> {one['after']}" for one in each["changed"]),
+        "edits": "; ".join(f"{before} -> {after}" for before, after in each["edits"]),
+    }
+    return [flat.get(column) for column in COLUMNS]
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def as_html(told: Mapping[str, Any], items: Sequence[Item], *, server: str, owner: str = "") -> str:
+    """Return one self-contained page; with ``owner`` it is written to that person."""
+    groups = [
+        {
+            "outcome": outcome.value,
+            "title": _TITLES[outcome][0],
+            "means": _TITLES[outcome][1],
+            "items": [each for each in ordered(items) if each["outcome"] == outcome],
+        }
+        for outcome in WORST_FIRST
+    ]
+    counted = {outcome.value: sum(each["outcome"] == outcome for each in items) for outcome in Outcome}
+    return _template().render(
+        told=told,
+        groups=[group for group in groups if group["items"]],
+        counts=[(outcome.value, _TITLES[outcome][0], counted[outcome.value]) for outcome in Outcome],
+        total=len(items),
+        server=server,
+        owner=owner,
+    )
+
+
+def by_owner(items: Sequence[Item]) -> dict[str, list[Item]]:
+    """Return each owner's items that somebody has to look at, by user name; owners of safe ones alone are left out."""
+    found: dict[str, list[Item]] = {}
+    for each in items:
+        found.setdefault(each["owner"]["username"], []).append(each)
+    return {name: own for name, own in sorted(found.items()) if any(each["outcome"] != Outcome.safe for each in own)}
+
+
+def write_letters(told: Mapping[str, Any], items: Sequence[Item], folder: Path, *, server: str) -> list[Path]:
+    """Write one page for each owner who has something to do, and return the files. Nothing is sent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, own in by_owner(items).items():
+        path = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name).lstrip('.') or '_'}.html"
+        path.write_text(as_html(told, own, server=server, owner=own[0]["owner"]["name"]), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
