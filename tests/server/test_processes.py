@@ -12,23 +12,18 @@ import websockets.sync.client
 from support import interpreters
 from support.direct import Background, Direct, new_item
 from support.server import Server, running_server
-from support.watching import alive, content_processes, kill, quickly, replaced, until
+from support.watching import alive, content_processes, kill, processes_of, quickly, replaced, until
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server")]
 
 
-@pytest.fixture(scope="module")
-def published(server: Server) -> Direct:
+@pytest.fixture
+def app(server: Server) -> Direct:
+    """An item of its own for each test: what is killed again and again is started less and less often."""
     item = new_item(server)
     item.deploy()
+    assert item.get().status == 200
     return item
-
-
-@pytest.fixture
-def app(published: Direct) -> Direct:
-    """The item with a process that answers, whatever an earlier test did to it."""
-    until(lambda: quickly(published.server, published.path) == 200, 60, "the application does not answer")
-    return published
 
 
 def connected(app: Direct) -> websockets.sync.client.ClientConnection:
@@ -52,10 +47,11 @@ def test_killing_control_leaves_running_content_answering(server: Server, app: D
 
 
 def test_what_was_running_is_taken_over_and_not_started_twice(server: Server, app: Direct) -> None:
-    before = content_processes(server)
+    before = processes_of(server, app.guid)
     os.kill(server.children()["control"], signal.SIGKILL)
     until(lambda: quickly(server, "/__api__/v1/user") == 200, 20, "control does not answer")
-    assert content_processes(server) == before
+    assert before
+    assert processes_of(server, app.guid) == before
     job = app.told()["job"]
     record = next(record for record in app.jobs() if record["key"] == job)
     assert record["end_time"] is None
@@ -80,10 +76,8 @@ def test_a_visitor_who_comes_while_there_is_no_gateway_is_served(server: Server,
 
 
 def test_killing_the_keeper_is_repaired_within_a_second(server: Server, app: Direct) -> None:
-    cold = time.monotonic()
-    kill(content_processes(server))
-    until(lambda: quickly(server, app.path) == 200, 30, "content did not come back")
-    usual = time.monotonic() - cold
+    kill(processes_of(server, app.guid))
+    usual = until(lambda: quickly(server, app.path) == 200, 30, "content did not come back")
     keeper = server.children()["keeper"]
     os.kill(keeper, signal.SIGKILL)
     repaired = until(replaced(server, "keeper", keeper), 5, "the keeper was not started again")
@@ -105,7 +99,7 @@ def test_nothing_of_content_survives_the_keeper(server: Server, app: Direct) -> 
 
 def test_a_crashed_process_is_started_again(server: Server, app: Direct) -> None:
     before = app.told()["started"]
-    kill(content_processes(server))
+    kill(processes_of(server, app.guid))
     until(lambda: quickly(server, app.path) == 200, 30, "content did not come back")
     assert app.told()["started"] != before
 
@@ -113,7 +107,7 @@ def test_a_crashed_process_is_started_again(server: Server, app: Direct) -> None
 def test_the_key_of_a_process_ends_with_it(server: Server, app: Direct) -> None:
     key = app.told()["key"]
     assert quickly(server, "/__api__/v1/user", Authorization=f"Key {key}") == 200
-    kill(content_processes(server))
+    kill(processes_of(server, app.guid))
     until(lambda: quickly(server, "/__api__/v1/user", Authorization=f"Key {key}") == 401, 5, "the key is still good")
 
 
@@ -133,7 +127,7 @@ def test_what_crashes_all_the_time_is_started_less_and_less_often(server: Server
 def test_many_visitors_at_once_share_one_start(server: Server) -> None:
     item = new_item(server, max_processes=1)
     item.deploy("shared")
-    kill(content_processes(server))
+    kill(processes_of(server, item.guid))
     before = len(item.jobs())
     visits = [Background(item) for _ in range(12)]
     for visit in visits:

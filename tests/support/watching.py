@@ -64,6 +64,16 @@ def content_processes(server: Server) -> list[int]:
     return below(keeper) if keeper else []
 
 
+def processes_of(server: Server, guid: str) -> list[int]:
+    """Return the sandboxes of one item; to end one is to end everything in it."""
+    found = []
+    for pid in content_processes(server):
+        with contextlib.suppress(OSError):
+            if guid.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
 def alive(pids: Iterable[int]) -> list[int]:
     return [pid for pid in pids if Path(f"/proc/{pid}").exists() and _state(pid) not in ("Z", "")]
 
