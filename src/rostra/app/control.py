@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
-from rostra.app import reconciling
+from rostra.app import reconciling, rehearsing
 from rostra.app.building import Building
 from rostra.app.changes import Changes
 from rostra.app.content_pages import ContentPages
@@ -115,7 +115,7 @@ async def control(
         await stack.enter_async_context(running.uses.kept())
         await stack.enter_async_context(running.upkeep.kept())
         ahead = EnvironmentWork(tools=tools, environments=environments, ledger=ledger, launcher=launcher)
-        handlers = {**running.shop.handlers(), **ahead.handlers()}
+        handlers = {**running.shop.handlers(), **rehearsing.handlers(running.shop, facts), **ahead.handlers()}
         workers = Workers(running.shop.tasks, handlers, node=str(places.data_dir), count=WORKERS)
         await stack.enter_async_context(_beside(workers))
         await stack.enter_async_context(running.visits.socket.serve(places.run_dir / "decide.sock"))
