@@ -25,6 +25,7 @@ from rostra.errors import NotFound
 from rostra.execution import logs
 from rostra.ids import PoolKey
 from rostra.runtimes.catalog import Catalog
+from rostra.web.pages import sentence
 from rostra.web.site import Site
 from rostra.web.views import (
     Access,
@@ -71,7 +72,8 @@ class Desk(People):
             people = await _names(session, [grant.user_guid for grant in await permissions.listing(session, item)])
             found = await bundles.listing(session, item) if may_change else ()
             jobs = await job_records.of_item(session, item) if may_change else ()
-        trouble = self.rows.trouble(item)
+            live = await session.get(Bundle, item.live_bundle_id) if item.live_bundle_id else None
+        trouble = self.rows.trouble(item, live)
         return ItemPage(
             row=row,
             access=Access(item.access_type),
@@ -80,7 +82,7 @@ class Desk(People):
             bundles=tuple(self.rows.bundle(item, bundle) for bundle in found),
             processes=self.rows.processes(item, jobs),
             may_change=may_change,
-            trouble=trouble.message if trouble else "",
+            trouble=f"{sentence(trouble.message)} {trouble.hint}".strip() if trouble else "",
         )
 
     async def logs(self, who: Principal, guid: str, job: str | None, after: int | None) -> LogsPage:

@@ -11,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
 from rostra.content import access
+from rostra.content.builds import RuntimeGone
 from rostra.content.paths import pool_key
+from rostra.content.rebuild import RECORDED, Recorded, Verdicts, verdicts
 from rostra.content.tables import Bundle, Item, Job, Permission
 from rostra.content.tools import Tools
-from rostra.errors import Problem
+from rostra.errors import Gone, Problem
+from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
 from rostra.web.site import Site
 from rostra.web.views import BundleRow, ItemRow, JobRow, ProcessRow, State
@@ -29,37 +32,36 @@ class Rows:
 
     async def changeable(self, session: AsyncSession, who: Principal) -> list[ItemRow]:
         """Return every item this person may change, the most recently deployed first, in two queries."""
+        known = verdicts(self.tools)
         granted = sa.select(Permission.item_id, Permission.role).where(Permission.user_id == who.user_id)
         roles: Mapping[int, str] = dict((await session.execute(granted)).tuples().all())
         shown = await session.execute(_listed().where(access.visible_to(who)))
         return [
-            self.item(item, owner, python)
-            for item, owner, python in shown
+            self.item(item, owner, Recorded(*recorded), known)
+            for item, owner, *recorded in shown
             if access.may_edit(who, _facts(item, roles.get(item.id)))
         ]
 
     async def one(self, session: AsyncSession, item: Item) -> ItemRow:
-        _, owner, python = (await session.execute(_listed().where(Item.id == item.id))).one()
-        return self.item(item, owner, python)
+        _, owner, *recorded = (await session.execute(_listed().where(Item.id == item.id))).one()
+        return self.item(item, owner, Recorded(*recorded), verdicts(self.tools))
 
-    def item(self, item: Item, owner: str, python: str | None) -> ItemRow:
+    def item(self, item: Item, owner: str, recorded: Recorded, known: Verdicts) -> ItemRow:
         return ItemRow(
             guid=item.guid,
             title=item.title or item.name,
             kind=by_name(item.kind).title if item.kind != "unknown" else "",
             owner=owner,
-            state=self.state(item),
+            state=self.state(item, gone=known.gone(recorded) is not None),
             url=self.site.url(item.vanity_path or f"/content/{item.guid}/"),
-            python=python,
+            python=recorded.runtime_version,
             deployed_at=item.deployed_at,
         )
 
-    def state(self, item: Item) -> State:
-        """Return what a visitor would meet now."""
-        if item.locked:
-            return State.locked
-        if item.live_bundle_id is None:
-            return State.empty
+    def state(self, item: Item, *, gone: bool) -> State:
+        """Return what a visitor would meet now; ``gone``: nothing can run the live version any more."""
+        if item.locked or item.live_bundle_id is None or gone:
+            return State.locked if item.locked else State.empty if item.live_bundle_id is None else State.gone
         pools, key = self.tools.pools, pool_key(item.guid)
         if not pools.defined(key):
             return State.ready
@@ -67,11 +69,14 @@ class Rows:
             return State.running
         starting, trouble = pools.condition(key)
         if trouble is not None and not starting:
-            return State.gone if trouble.code == "runtime-gone" else State.failed
+            return State.failed
         return State.building if starting else State.ready
 
-    def trouble(self, item: Item) -> Problem | None:
-        """Return why nothing of the item runs, None when something does or nothing was tried."""
+    def trouble(self, item: Item, live: Bundle | None) -> Problem | None:
+        """Return why nothing of the item runs or can be refreshed; None when all is well or nothing was tried."""
+        gone = verdicts(self.tools).gone(Recorded.of(live)) if live else None
+        if gone and live:
+            return CannotRefresh(gone) if by_name(live.kind).mode is Mode.rendered else gone
         pools, key = self.tools.pools, pool_key(item.guid)
         return None if not pools.defined(key) or pools.members(key) else pools.condition(key)[1]
 
@@ -118,8 +123,22 @@ def job(record: Job) -> JobRow:
     )
 
 
-def _listed() -> sa.Select[Item, str, str | None]:
-    found = sa.select(Item, User.username, Bundle.runtime_version).join(User, User.id == Item.owner_id)
+class CannotRefresh(Gone):
+    """A document's interpreter is gone: what was made with it is still shown."""
+
+    code = "cannot-refresh"
+
+    def __init__(self, gone: RuntimeGone) -> None:
+        self.version = gone.version
+        super().__init__(
+            f"this document was made with Python {gone.version}, which this server no longer offers: its last "
+            "rendering stays readable and cannot be refreshed",
+            hint=gone.hint,
+        )
+
+
+def _listed() -> sa.Select[Item, str, str | None, str | None, str | None, str | None]:
+    found = sa.select(Item, User.username, *RECORDED).join(User, User.id == Item.owner_id)
     newest = sa.func.coalesce(Item.deployed_at, Item.created_at)
     return found.outerjoin(Bundle, Bundle.id == Item.live_bundle_id).order_by(newest.desc(), Item.id.desc())
 

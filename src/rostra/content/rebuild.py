@@ -48,6 +48,10 @@ class Recorded:
     requested_version: str | None = None
     requested_range: str | None = None
 
+    @classmethod
+    def of(cls, built: Built) -> Recorded:
+        return cls(built.runtime_version, built.runtime_path, built.requested_version, built.requested_range)
+
 
 RECORDED = (Bundle.runtime_version, Bundle.runtime_path, Bundle.requested_version, Bundle.requested_range)
 """The columns of `Recorded`, in its order."""
