@@ -124,11 +124,13 @@ class Plane:
         return path if not prefix or path.startswith(prefix + b"/") else prefix + path
 
     async def decide(self, credential: Credential, prefix: bytes, path: bytes) -> Decision:
-        """Return control's decision, asked once however many wait for it; an old one when control does not answer.
+        """Return control's decision, asked for once however many need it; an old one when control does not answer.
 
         Raises:
             ControlAway: it does not answer, and there is no old decision.
         """
+        if fresh := self.decisions.fresh(credential, prefix, self.now()):
+            return fresh
         key = (credential, prefix)
         if key not in self._deciding:
             asking = self._tasks.create_task(self._ask_decision(credential, prefix, path))
