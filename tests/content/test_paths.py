@@ -41,6 +41,12 @@ def test_a_draft_answers_under_its_own_path_even_with_a_vanity_path() -> None:
     assert base_path(G, None) == f"/content/{G}/"
 
 
+def test_paths_begin_with_the_servers_own() -> None:
+    assert base_path(G, None, 7, server="/rsc") == f"/rsc/content/{G}/_bundle7/"
+    assert base_path(G, None, server="/rsc") == f"/rsc/content/{G}/"
+    assert base_path(G, "/sales/", server="/rsc") == "/rsc/sales/"
+
+
 @pytest.mark.parametrize("bundle", [None, 7])
 def test_pool_keys_can_be_read_back(bundle: int | None) -> None:
     assert split_pool(pool_key(G, bundle)) == (G, bundle)

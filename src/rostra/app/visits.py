@@ -79,7 +79,7 @@ class Visits:
         return {
             "to": "pool",
             "prefix": where.prefix,
-            "base": base_path(item.guid, item.vanity_path, where.bundle_id),
+            "base": base_path(item.guid, item.vanity_path, where.bundle_id, server=self._tools.server_path),
             "pool": key,
             "item": item.guid,
             "user": principal.guid if principal else None,

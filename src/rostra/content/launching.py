@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urljoin
 
 from rostra.content.places import Places
 from rostra.environments.spec import Environment
@@ -22,7 +23,7 @@ class Start:
     """What one process of an item is made from.
 
     ``variables`` are the item's own, in clear. ``api_key`` is the short-lived key of its owner, or None.
-    ``server_url`` is the public address without a closing slash.
+    ``server_url`` is the public address without a closing slash; when it has a path, ``base_path`` begins with it.
     """
 
     guid: str
@@ -70,7 +71,7 @@ def context(start: Start, socket: Path, places: Places) -> StartContext:
         overlay=start.overlay,
         socket=socket,
         base_path=start.base_path,
-        public_url=start.server_url + start.base_path,
+        public_url=urljoin(start.server_url, start.base_path),
         options=start.options,
     )
 

@@ -57,11 +57,15 @@ def _content_place(path: str, found: re.Match[str]) -> Place | None:
     return Place(f"/content/{guid}/", guid)  # a file of the item that happens to be called _bundle7.html
 
 
-def base_path(guid: str, vanity: str | None, bundle_id: int | None = None) -> str:
-    """Return the path a process of this item answers under: the draft's own, else the vanity path, else the guid's."""
+def base_path(guid: str, vanity: str | None, bundle_id: int | None = None, *, server: str = "") -> str:
+    """Return the path a process of this item answers under: the draft's own, else the vanity path, else the guid's.
+
+    Args:
+        server: the path of the server's own address, ``/rsc``; what content writes into its pages begins with it.
+    """
     if bundle_id is not None:
-        return f"/content/{guid}/_bundle{bundle_id}/"
-    return vanity or f"/content/{guid}/"
+        return f"{server}/content/{guid}/_bundle{bundle_id}/"
+    return server + (vanity or f"/content/{guid}/")
 
 
 def pool_key(guid: str, bundle_id: int | None = None) -> PoolKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from rostra.clock import Clock
 from rostra.config.sections import Settings
@@ -41,3 +42,8 @@ class Tools:
         settings = self.settings()
         host, _, port = settings.http.listen.rpartition(":")
         return settings.server.address.rstrip("/") or f"http://{host or '127.0.0.1'}:{port}"
+
+    @property
+    def server_path(self) -> str:
+        """The path of the public address, without a closing slash: empty for most servers."""
+        return urlsplit(self.server_url).path
