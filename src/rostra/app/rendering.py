@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rostra.content import variables
 from rostra.content.builds import Say
@@ -18,6 +19,7 @@ from rostra.execution import sandbox
 from rostra.execution.launcher import Launch, Mount
 from rostra.execution.sandbox import HostFacts
 from rostra.ids import ProcessKey, new_key
+from rostra.rendering import variants
 from rostra.rendering.job import KernelCommand, KernelPlaces, RenderJob
 from rostra.rendering.notebook import render
 
@@ -29,8 +31,10 @@ class Renderer:
     tools: Tools
     host: HostFacts
 
-    async def __call__(self, work: Work, environment: Environment | None, say: Say) -> Rendering:
-        """Render the bundle into a new folder of its item.
+    async def __call__(
+        self, work: Work, environment: Environment | None, say: Say, parameters: Mapping[str, Any] | None = None
+    ) -> Rendering:
+        """Render the bundle into a new folder of its item; ``parameters`` None: those of its default variant.
 
         Raises:
             RenderFailed: with cell and line; nothing is left of it.
@@ -39,10 +43,13 @@ class Renderer:
         tools, key = self.tools, ProcessKey(new_key())
         async with transaction(tools.reading) as session:
             own = await variables.for_process(session, tools.box, work.item.id)
+            usual = await variants.find_default(session, work.item) if parameters is None else None
         folder = tools.places.renderings(work.item.guid) / key
         folder.parent.mkdir(parents=True, exist_ok=True)
         tools.places.process(key).parent.mkdir(parents=True, exist_ok=True)
-        done = await render(self._job(work, environment, own, key, folder), say)
+        given = parameters if parameters is not None else (usual.parameters if usual else {})
+        job = dataclasses.replace(self._job(work, environment, own, key, folder), parameters=given)
+        done = await render(job, say)
         return Rendering(
             item_id=work.item.id,
             bundle_id=work.bundle.id,

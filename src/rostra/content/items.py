@@ -181,10 +181,16 @@ async def make_live(session: AsyncSession, item_id: int, bundle: Bundle, now: dt
 
 
 async def add_rendering(session: AsyncSession, rendering: Rendering, *, active: bool) -> None:
-    """Keep a rendering; an active one takes the place of the one visitors got before."""
+    """Keep a rendering; an active one takes the place of the one its variant showed before."""
     if active:
         await session.execute(
-            sa.update(Rendering).where(Rendering.item_id == rendering.item_id, Rendering.active).values(active=False)
+            sa.update(Rendering)
+            .where(
+                Rendering.item_id == rendering.item_id,
+                Rendering.variant_id.is_not_distinct_from(rendering.variant_id),
+                Rendering.active,
+            )
+            .values(active=False)
         )
     rendering.active = active
     session.add(rendering)

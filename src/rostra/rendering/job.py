@@ -6,11 +6,13 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rostra.errors import Invalid
 
 Say = Callable[[str], None]
 PRIMARY = "index.html"  # the page of a rendering
+MAIL_FACTS = ".mail.json"  # beside it: what the document says about its mail; begins with a dot, so nobody is sent it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class RenderJob:
     at all. ``connection_dir`` must not exist either; at most 80 bytes long, because socket paths are limited to 107.
     ``env`` is everything the kernel gets besides what it needs to run at all. ``execute`` False shows the outputs that
     the notebook carries. ``user`` is the (uid, gid) that ``wrap`` makes the kernel run as.
+    ``parameters`` take the place of those its cell tagged ``parameters`` sets.
     ``output_bytes`` bounds what all cells may print and draw, ``memory_bytes`` the renderer itself (not the kernel).
     """
 
@@ -56,6 +59,7 @@ class RenderJob:
     title: str = ""
     wrap: KernelCommand = unwrapped
     env: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     execute: bool = True
     hide_all_input: bool = False
     hide_tagged_input: bool = False

@@ -169,6 +169,7 @@ def _message(job: RenderJob, scratch: Path) -> dict[str, Any]:
         "out": str(scratch / "out"),
         "title": job.title or notebook.stem,
         "execute": job.execute,
+        "parameters": dict(job.parameters),
         "hide_all_input": job.hide_all_input,
         "hide_tagged_input": job.hide_tagged_input,
         "start_seconds": job.start_timeout.total_seconds(),

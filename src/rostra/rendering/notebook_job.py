@@ -20,9 +20,11 @@ from nbformat import NotebookNode
 
 from rostra.rendering.beside import copy_referenced
 from rostra.rendering.cells import CellFailed, plain_outputs, run_cells, running_cells
+from rostra.rendering.declared import declare
 from rostra.rendering.html import to_html
 from rostra.rendering.job import PRIMARY
 from rostra.rendering.kernel import KernelLost, KernelStart, kernel
+from rostra.rendering.parameters import inject
 from rostra.rendering.processes import end_descendants
 from rostra.units import human_size
 
@@ -66,6 +68,8 @@ async def _outcome(job: dict[str, Any]) -> dict[str, Any]:
 
 async def _render(job: dict[str, Any]) -> dict[str, Any]:
     notebook = read_notebook(Path(job["notebook"]))
+    if job["parameters"]:
+        _tell({"say": inject(notebook, job["parameters"])})
     cells = await _execute(job, notebook) if job["execute"] else 0
     _tell({"say": "Writing the page"})
     return await asyncio.to_thread(_write, job, notebook, cells)
@@ -122,6 +126,7 @@ def _write(job: dict[str, Any], notebook: NotebookNode, cells: int) -> dict[str,
         file.flush()
         os.fsync(file.fileno())
     copied = copy_referenced(html, Path(job["cwd"]), out)
+    declare(notebook.metadata, Path(job["cwd"]), out)
     return {"cells": cells, "external": list(external), "copied": len(copied)}
 
 
