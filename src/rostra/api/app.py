@@ -9,7 +9,10 @@ from rostra.api import legacy, problems
 from rostra.api.bodies import Drained
 from rostra.api.services import Services
 from rostra.api.v1 import (
+    audit,
     audit_logs,
+    bookmarks,
+    bundle_files,
     bundles,
     caches,
     content,
@@ -20,7 +23,11 @@ from rostra.api.v1 import (
     permissions,
     rehearsals,
     repository,
+    search,
     server,
+    tags,
+    thumbnails,
+    usage,
     users,
     vanities,
     variables,
@@ -38,6 +45,13 @@ ROUTERS = (
         rehearsals.router,
         groups.router,
         audit_logs.router,
+        tags.router,
+        search.router,
+        bookmarks.router,
+        thumbnails.router,
+        bundle_files.router,
+        audit.router,
+        usage.router,
         legacy.router,
     ),
 )

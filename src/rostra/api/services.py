@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,7 +50,7 @@ class Services:
     asked) likewise; the task ends the environments of that runtime, which are made again when they are needed.
     ``on_item_changed`` is called with the guid after the commit of anything that may change who sees it or how it runs:
     access, permissions, vanity path, process settings, variables, locking, owner, deletion. ``on_credential_changed``
-    is called after a key was revoked. ``stop_job`` ends the process with that key and returns once nothing of it is
+    is called after a key was revoked. ``running`` is how many processes answer for each item, by its guid. ``stop_job`` ends the process with that key and returns once nothing of it is
     left.
     """
 
@@ -70,3 +70,4 @@ class Services:
     on_item_changed: Callable[[str], Awaitable[None]]
     on_credential_changed: Callable[[], None]
     stop_job: Callable[[str], Awaitable[None]]
+    running: Callable[[], Mapping[str, int]] = dict

@@ -14,8 +14,9 @@ from rostra.api.addresses import Addresses
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
 from rostra.clock import wire_time
+from rostra.content import bookmarks, tags
 from rostra.content.access import Access, Facts, Grant, app_role, given_to, strongest
-from rostra.content.tables import Bundle, Item, Job, Permission
+from rostra.content.tables import Bundle, Item, Job, Permission, Tag
 
 LOCAL = "Local"  # where things run, in the wire's words
 
@@ -27,13 +28,15 @@ class Around:
     live: Bundle | None
     owner: User
     grant: Grant | None
+    tags: Sequence[Tag] = ()
+    bookmarked: bool = False
 
 
 async def contents(
     session: AsyncSession, who: Principal, items: Sequence[Item], links: Addresses, include: Collection[str] = ()
 ) -> list[dict[str, Any]]:
-    """Return the items' shapes, in their order, with three look-ups however many there are."""
-    around = await _around(session, who, items)
+    """Return the items' shapes, in their order, with a few look-ups however many there are."""
+    around = await _around(session, who, items, include)
     return [content(item, around[item.id], who, links, include) for item in items]
 
 
@@ -43,13 +46,23 @@ async def one_content(
     return (await contents(session, who, [item], links, include))[0]
 
 
-async def _around(session: AsyncSession, who: Principal, items: Sequence[Item]) -> dict[int, Around]:
+async def _around(
+    session: AsyncSession, who: Principal, items: Sequence[Item], include: Collection[str]
+) -> dict[int, Around]:
     live_ids = {item.live_bundle_id for item in items if item.live_bundle_id is not None}
     bundles = {row.id: row for row in await _rows(session, Bundle, live_ids)}
     owners = {row.id: row for row in await _rows(session, User, {item.owner_id for item in items})}
     grants = await _grants(session, who)
+    tagged = await tags.of_items(session, items) if "tags" in include else {}
+    marked = await bookmarks.of_user(session, who.user_id) if "bookmarked" in include else frozenset()
     return {
-        item.id: Around(bundles.get(item.live_bundle_id or 0), owners[item.owner_id], grants.get(item.id))
+        item.id: Around(
+            bundles.get(item.live_bundle_id or 0),
+            owners[item.owner_id],
+            grants.get(item.id),
+            tagged.get(item.id, ()),
+            item.id in marked,
+        )
         for item in items
     }
 
@@ -103,7 +116,7 @@ def content(
         "content_url": links.content(item.guid),
         "dashboard_url": links.dashboard(item.guid),
         "app_role": app_role(who, facts).value,
-        **_included(item, around.owner, include),
+        **_included(item, around, include),
     }
 
 
@@ -134,14 +147,30 @@ def _runtime(bundle: Bundle | None) -> dict[str, Any]:
     }
 
 
-def _included(item: Item, owner: User, include: Collection[str]) -> dict[str, Any]:
+def _included(item: Item, around: Around, include: Collection[str]) -> dict[str, Any]:
+    """Return what was asked for; tags and a vanity path that are not there are left out, as clients expect it."""
     found: dict[str, Any] = {}
     if "owner" in include:
         names = ("guid", "username", "first_name", "last_name")
-        found["owner"] = {name: getattr(owner, name) for name in names}
+        found["owner"] = {name: getattr(around.owner, name) for name in names}
+    if around.tags:
+        found["tags"] = [tag(one) for one in around.tags]
     if "vanity_url" in include and item.vanity_path:
         found["vanity_url"] = item.vanity_path
+    if "bookmarked" in include:
+        found["bookmarked"] = around.bookmarked
     return found
+
+
+def tag(row: Tag) -> dict[str, Any]:
+    """Return a tag as clients know one; exactly these keys."""
+    return {
+        "id": str(row.id),
+        "name": row.name,
+        "parent_id": None if row.parent_id is None else str(row.parent_id),
+        "created_time": wire_time(row.created_at),
+        "updated_time": wire_time(row.updated_at),
+    }
 
 
 def bundle(row: Bundle, item: Item, creators: Mapping[int, User]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from rostra.app.visits import Visits
 from rostra.auth.credentials import Scheme, who
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
-from rostra.content import access, permissions
+from rostra.content import access, permissions, thumbnails
 from rostra.content.builds import RuntimeGone
 from rostra.content.paths import Place, place, pool_key
 from rostra.content.processes import Processes
@@ -37,6 +37,7 @@ from rostra.rendering import serving
 from rostra.web import pages
 from rostra.web.site import Site
 
+THUMBNAIL = "__thumbnail__"
 NOTICE = "X-Rostra-Notice"  # says in words what somebody should know of a page that is shown all the same
 FULL_SECONDS = 3  # after which a visitor who found no room is told to try again
 
@@ -81,6 +82,8 @@ class ContentPages:
 
     async def _show(self, request: Request, visit: Visit) -> Response:
         title, owner = visit.title, visit.owner
+        if raw_path(request) == visit.where.prefix + THUMBNAIL:
+            return await self._thumbnail(visit)
         if visit.item.locked:
             return pages.locked(self._site, request, title=title, message=visit.item.locked_message, owner=owner)
         if not visit.where.complete:
@@ -90,6 +93,15 @@ class ContentPages:
         if by_name(visit.bundle.kind).mode is Mode.interactive:
             return await self._explain(request, visit, visit.bundle)
         return await self._file(request, visit, visit.bundle)
+
+    async def _thumbnail(self, visit: Visit) -> Response:
+        """Return the item's picture, which obeys its access; 204 when it has none, or nothing to show yet."""
+        async with transaction(self._tools.reading) as session:
+            found = await thumbnails.get(session, visit.item)
+        headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+        if found is None or visit.bundle is None:
+            return Response(status_code=204, headers=headers)
+        return Response(found.image, media_type=found.media_type, headers=headers)
 
     async def _look_up(self, request: Request, where: Place) -> Visit | None:
         """Raises: BadCredential."""

@@ -13,6 +13,7 @@ from urllib.parse import quote
 # Dots, percent signs and empty segments are not in these classes: /content/../x and /content/%2e%2e/x do not match.
 _CONTENT = re.compile(rb"/content/[A-Za-z0-9-]{1,64}(?:/(?:_bundle[0-9]{1,18}(?:/|$))?|$)")
 _RESERVED = (b"/__", b"/content/")
+_THUMBNAIL = b"__thumbnail__"  # below an item's path, and yet answered by control
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ def as_browsers_write(path: str) -> bytes:
 def prefix_of(path: bytes, known: Vanities) -> bytes | None:
     """Return the part of ``path`` (raw, without query) that is decided about, or None: control's.
 
-    With its slash when ``path`` has one; a path that lacks it is decided about as it stands (and redirected).
+    With its slash when ``path`` has one; a path that lacks it is decided about as it stands (and redirected). An item's
+    thumbnail is control's.
 
     >>> prefix_of(b"/content/0a-1/static/app.js", Vanities())
     b'/content/0a-1/'
@@ -50,10 +52,12 @@ def prefix_of(path: bytes, known: Vanities) -> bytes | None:
     """
     found = _CONTENT.match(path)
     if found is not None:
-        return found[0]
-    if not known.paths or path.startswith(_RESERVED):
+        prefix: bytes | None = found[0]
+    elif not known.paths or path.startswith(_RESERVED):
         return None
-    return _vanity_of(path, known)
+    else:
+        prefix = _vanity_of(path, known)
+    return None if prefix is not None and path == prefix + _THUMBNAIL else prefix
 
 
 def _vanity_of(path: bytes, known: Vanities) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
@@ -11,13 +12,16 @@ from fastapi import APIRouter
 
 from rostra.api import shapes
 from rostra.api.edge import Known, Live, changing
+from rostra.api.services import Services
 from rostra.api.subjects import Inspected, Subject, load_to_edit
 from rostra.clock import wire_time
-from rostra.content import audit_log, job_records
+from rostra.content import audit_log, items, job_records
 from rostra.content.tables import Job
 from rostra.db.engine import transaction
-from rostra.errors import Conflict, NotFound
+from rostra.errors import Conflict, Invalid, NotFound
 from rostra.execution import logs
+from rostra.kinds.kind import Mode
+from rostra.kinds.registry import by_name
 
 router = APIRouter()
 
@@ -37,6 +41,14 @@ class JobIsOver(Conflict):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"the job {key} has ended already", hint="Nothing needs to be done.")
+
+
+class NotRestartable(Invalid):
+    code = "not-restartable"
+    number = 147
+
+    def __init__(self) -> None:
+        super().__init__("this content has no processes of its own", hint="Only applications and APIs are restarted.")
 
 
 @router.get("/v1/content/{guid}/jobs")
@@ -81,6 +93,27 @@ async def get_log(key: str, subject: Inspected, live: Live, maxLogLines: int = M
             for line in lines
         ]
     }
+
+
+@router.post("/v1/content/{guid}/restart")
+async def restart_content(guid: str, who: Known, live: Live) -> dict[str, Any]:
+    """End the item's running processes; the next visit, or the least number the item keeps, starts new ones."""
+    async with transaction(live.reading) as session:
+        subject = await load_to_edit(session, live, who, guid)
+        rows = await job_records.of_item(session, subject.item)
+    if subject.item.kind == items.UNKNOWN or by_name(subject.item.kind).mode is not Mode.interactive:
+        raise NotRestartable
+    running = [row.key for row in rows if row.ended_at is None and row.tag.startswith("run_")]
+    async with changing(live, who, "restart_content", subject.guid) as session:
+        audit_log.note(session, jobs=running)
+    async with asyncio.TaskGroup() as group:
+        for key in running:
+            group.create_task(_stop(live, key))
+    return {"content_guid": subject.guid, "ended_jobs": running}
+
+
+async def _stop(live: Services, key: str) -> None:
+    await live.stop_job(key)
 
 
 @router.delete("/v1/content/{guid}/jobs/{key}")

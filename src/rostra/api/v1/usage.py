@@ -1,0 +1,162 @@
+"""Who opened what: hits of everything, and visits of what the server itself shows (static content and documents)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+
+from rostra.api.addresses import Links
+from rostra.api.edge import Publisher, Reading
+from rostra.auth.principals import Principal
+from rostra.clock import wire_time
+from rostra.content import access, usage
+from rostra.content.tables import Item
+from rostra.content.usage import Asked, Row
+from rostra.errors import Invalid
+
+router = APIRouter()
+
+LARGEST_PAGE = 500
+MOST_HITS = 100_000  # one answer
+MOST_GUIDS = 500
+DATA_VERSION = 3  # of rows, in the words of the wire
+
+
+class BadMoment(Invalid):
+    code = "bad-moment"
+    number = 25
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not a moment", hint="Write for example 2026-09-01T12:00:00Z or 2026-09-01.")
+
+
+class BadCursor(Invalid):
+    code = "bad-cursor"
+    number = 25
+
+    def __init__(self) -> None:
+        super().__init__("this page does not exist", hint="Begin again without a cursor.")
+
+
+@router.get("/v1/instrumentation/content/hits")
+async def list_hits(
+    who: Publisher,
+    session: Reading,
+    content_guid: str = "",
+    since: Annotated[str, Query(alias="from")] = "",
+    to: str = "",
+) -> list[dict[str, Any]]:
+    """Every hit, oldest first: of all content for administrators, else of the content the person may change."""
+    asked = await _asked(session, who, content_guid, since, to, only_shown=False)
+    rows = await usage.listing(session, asked, limit=MOST_HITS)
+    return [_hit(row) for row in rows]
+
+
+@router.get("/v1/instrumentation/content/visits")
+async def list_visits(
+    request: Request,
+    who: Publisher,
+    session: Reading,
+    links: Links,
+    content_guid: str = "",
+    since: Annotated[str, Query(alias="from")] = "",
+    to: str = "",
+    limit: int = LARGEST_PAGE,
+    next: str = "",  # noqa: A002
+    previous: str = "",
+    asc_order: bool = True,
+) -> dict[str, Any]:
+    """Visits of static content and documents, in pages with cursors."""
+    asked = await _asked(session, who, content_guid, since, to, only_shown=True)
+    size = min(max(limit, 1), LARGEST_PAGE)
+    page = await usage.listing(
+        session,
+        asked,
+        limit=size + 1,
+        after=_cursor(next),
+        before=None if next else _cursor(previous),
+        newest_first=not asc_order,
+    )
+    backwards = bool(previous) and not next
+    rows = page[-size:] if backwards else page[:size]
+    more, before = (bool(next or previous), len(page) > size) if backwards else (len(page) > size, bool(next))
+    cursors = {
+        "next": str(rows[-1].id) if rows and more else None,
+        "previous": str(rows[0].id) if rows and before else None,
+    }
+    return {"paging": _paging(request, links.base, cursors), "results": [_visit(row) for row in rows]}
+
+
+def _paging(request: Request, base: str, cursors: dict[str, str | None]) -> dict[str, Any]:
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in ("next", "previous")]
+
+    def address(*more: tuple[str, str]) -> str:
+        return f"{base}/__api__/v1/instrumentation/content/visits?{urlencode([*kept, *more])}"
+
+    pages = {name: address((name, cursor)) if cursor else None for name, cursor in cursors.items()}
+    return {"cursors": cursors, "first": address(), "last": None, **pages}
+
+
+async def _asked(session: AsyncSession, who: Principal, guids: str, since: str, to: str, *, only_shown: bool) -> Asked:
+    named = [guid for guid in guids.split("|") if guid]
+    items = None
+    if named or not who.is_administrator:
+        items = list((await session.execute(_changeable(who, named))).scalars())
+    return Asked(items=items, since=_moment("from", since), until=_moment("to", to, end=True), only_shown=only_shown)
+
+
+def _changeable(who: Principal, guids: list[str]) -> sa.Select[int]:
+    """Return the ids of the items whose use this person may see: those they may change."""
+    wanted = sa.select(Item.id).where(access.changeable_by(who))
+    return wanted.where(Item.guid.in_(guids[:MOST_GUIDS])) if guids else wanted
+
+
+def _moment(name: str, text: str, *, end: bool = False) -> dt.datetime | None:
+    """Read RFC 3339, or a day: its first moment, or with ``end`` the first after it."""
+    if not text:
+        return None
+    try:
+        found = dt.datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign that was not encoded
+    except ValueError:
+        raise BadMoment(name) from None
+    whole_day = len(text) <= len("2026-09-01")
+    found = found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    try:
+        return found + dt.timedelta(days=1) if end and whole_day else found
+    except OverflowError:
+        raise BadMoment(name) from None
+
+
+def _cursor(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise BadCursor
+    return int(text) if text else None
+
+
+def _hit(row: Row) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "user_guid": row.user,
+        "content_guid": row.item,
+        "timestamp": wire_time(row.at),
+        "data": {"path": row.path, "user_agent": row.agent},
+    }
+
+
+def _visit(row: Row) -> dict[str, Any]:
+    return {
+        "content_guid": row.item,
+        "user_guid": row.user,
+        "variant_key": None,
+        "rendering_id": None if row.rendering_id is None else str(row.rendering_id),
+        "bundle_id": None if row.bundle_id is None else str(row.bundle_id),
+        "time": wire_time(row.at),
+        "data_version": DATA_VERSION,
+        "path": row.path,
+    }
