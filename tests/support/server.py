@@ -137,9 +137,10 @@ class Server:
         variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run the unmodified publishing client, or an older ``program``, with its own home folder."""
+        program = program or BIN / "rsconnect"
         done = subprocess.run(
-            [program or BIN / "rsconnect", *arguments],
-            env=client_environment(self.home) | dict(variables or {}),
+            [program, *arguments],
+            env=client_environment(self.home, program) | dict(variables or {}),
             cwd=cwd,
             capture_output=True,
             text=True,
@@ -171,11 +172,11 @@ class Server:
         return port
 
 
-def client_environment(home: Path) -> dict[str, str]:
-    """Return the variables of a person who has nothing set but their home; git is told who they are."""
+def client_environment(home: Path, program: Path) -> dict[str, str]:
+    """Return the variables of a person in the program's environment; git is told who they are."""
     return {
         "HOME": str(home),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
         "LANG": "C.UTF-8",
         "RSCONNECT_DISABLE_VERSION_CHECK": "1",
         "GIT_CONFIG_NOSYSTEM": "1",
