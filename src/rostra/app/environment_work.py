@@ -202,6 +202,6 @@ async def live_on(session: AsyncSession, python: str) -> list[_Wanted]:
     rows = await session.execute(wanted)
     return [
         _Wanted(item, bundle)
-        for item, bundle in rows.tuples()
+        for item, bundle in rows
         if within is None or within.contains(Version(bundle.runtime_version or "0"), prereleases=True)
     ]

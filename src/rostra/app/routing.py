@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -15,6 +17,7 @@ from rostra.app.work import WorkShop
 from rostra.auth.bootstrap import secret_of
 from rostra.auth.passwords import Passwords
 from rostra.config.sections import Settings
+from rostra.content.paths import split_pool
 from rostra.ids import ProcessKey
 from rostra.web.app import routes
 from rostra.web.site import Site
@@ -47,6 +50,12 @@ def services(settings: Settings, shop: WorkShop, passwords: Passwords) -> Servic
     async def stop_job(key: str) -> None:
         await tools.pools.end(ProcessKey(key))
 
+    def running() -> Mapping[str, int]:
+        counts: Counter[str] = Counter()
+        for key, (members, _) in tools.pools.announcements().items():
+            counts[split_pool(key)[0]] += len(members)
+        return counts
+
     return Services(
         sessions=tools.sessions,
         reading=tools.reading,
@@ -64,4 +73,5 @@ def services(settings: Settings, shop: WorkShop, passwords: Passwords) -> Servic
         on_item_changed=changes.of_item,
         on_credential_changed=changes.of_credential,
         stop_job=stop_job,
+        running=running,
     )

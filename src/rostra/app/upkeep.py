@@ -91,7 +91,7 @@ class Upkeep:
         found: dict[PoolKey, Bundle] = {}
         async with transaction(self.tools.reading) as session:
             of_items = sa.select(Item.guid, Bundle).join(Bundle, Bundle.id == Item.live_bundle_id)
-            for guid, bundle in (await session.execute(of_items.where(Item.guid.in_(list(live))))).tuples():
+            for guid, bundle in (await session.execute(of_items.where(Item.guid.in_(list(live))))).all():
                 found[live[guid]] = bundle
             rows = (await session.execute(sa.select(Bundle).where(Bundle.id.in_(list(drafts.values()))))).scalars()
             by_id = {bundle.id: bundle for bundle in rows}

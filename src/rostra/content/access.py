@@ -121,6 +121,18 @@ def visible_to(who: Principal | None) -> sa.ColumnElement[bool]:
     return sa.and_(present, shown)
 
 
+def changeable_by(who: Principal) -> sa.ColumnElement[bool]:
+    """Return the filter of `may_edit` for queries on `Item`; deleted items are never in it."""
+    present = Item.deleted_at.is_(None)
+    if who.is_administrator:
+        return present
+    if not who.may_publish:
+        return sa.false()
+    granted = sa.select(Permission.id).where(Permission.item_id == Item.id, Permission.role == Grant.owner)
+    granted = granted.where(given_to(who.user_id)).correlate(Item)
+    return sa.and_(present, sa.or_(Item.owner_id == who.user_id, granted.exists()))
+
+
 def given_to(user_id: int) -> sa.ColumnElement[bool]:
     """Return the filter for queries on `Permission` of what a person was given, themselves or with a group."""
     mine = sa.select(Membership.group_id).where(Membership.user_id == user_id)

@@ -33,6 +33,7 @@ SHIPPED: Mapping[Series, dt.date] = {
     (3, 15): dt.date(2031, 10, 31),
 }
 LARGEST_FILE = 1_000_000
+FILE = "python-end-of-life.json"  # what was fetched, in the data folder's cache
 
 
 def end_of_life(version: Version | str, table: Mapping[Series, dt.date] = SHIPPED) -> dt.date | None:

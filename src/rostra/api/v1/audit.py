@@ -38,6 +38,7 @@ class BadFilter(Invalid):
 
 @router.get("/v1/audit/runtimes")
 async def audit_runtimes(
+    *,
     who: Administrator,  # noqa: ARG001
     live: Live,
     session: Reading,

@@ -60,6 +60,7 @@ async def list_hits(
 
 @router.get("/v1/instrumentation/content/visits")
 async def list_visits(
+    *,
     request: Request,
     who: Publisher,
     session: Reading,
