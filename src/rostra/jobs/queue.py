@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import CursorResult
@@ -27,6 +27,11 @@ GIVEN_UP = (
     f"The server stopped {ATTEMPTS} times while it worked on this, so it is not tried again. "
     "The server's log says why it stopped; then start the task anew."
 )
+
+
+Limits: TypeAlias = Mapping[str, int]
+"""How many tasks of a kind may run at the same time, on all servers together. Kinds that are not named may all run."""
+_NO_LIMITS: Limits = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +81,17 @@ async def _after_others(session: AsyncSession, subject: str, now: dt.datetime) -
     return now if latest is None else max(now, latest + dt.timedelta(microseconds=1))
 
 
-async def claim(session: AsyncSession, *, worker: str, now: dt.datetime, lease: dt.timedelta) -> Work | None:
-    """Take the oldest task that may run, or None.
+async def claim(
+    session: AsyncSession, *, worker: str, now: dt.datetime, lease: dt.timedelta, limits: Limits = _NO_LIMITS
+) -> Work | None:
+    """Take the oldest task that may run, or None. Those of a kind that is at its limit let later ones go first.
 
     Claims take turns: of two at the same time neither could see that the other is about to take the subject.
     """
     await alone(session, "claim")
     oldest = (
         sa.select(Task.id)
-        .where(_may_run(now))
+        .where(_may_run(now, limits))
         .order_by(Task.created_at, Task.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=Task)  # left out on SQLite, which has one writer
@@ -115,12 +122,12 @@ async def claim(session: AsyncSession, *, worker: str, now: dt.datetime, lease: 
     )
 
 
-async def anything_waits(session: AsyncSession, now: dt.datetime) -> bool:
+async def anything_waits(session: AsyncSession, now: dt.datetime, limits: Limits = _NO_LIMITS) -> bool:
     """Return whether ``claim`` would find something. Reads only, so idle workers need not take the writer's turn."""
-    return (await session.execute(sa.select(Task.id).where(_may_run(now)).limit(1))).first() is not None
+    return (await session.execute(sa.select(Task.id).where(_may_run(now, limits)).limit(1))).first() is not None
 
 
-def _may_run(now: dt.datetime) -> sa.ColumnElement[bool]:
+def _may_run(now: dt.datetime, limits: Limits) -> sa.ColumnElement[bool]:
     other = aliased(Task)
     came_before = sa.or_(
         other.created_at < Task.created_at, sa.and_(other.created_at == Task.created_at, other.id < Task.id)
@@ -131,7 +138,15 @@ def _may_run(now: dt.datetime) -> sa.ColumnElement[bool]:
         other.finished_at.is_(None),
         sa.or_(came_before, other.leased_until > now),
     )
-    return sa.and_(Task.finished_at.is_(None), _nobody_has_it(now), Task.attempts < ATTEMPTS, ~in_the_way)
+    room = [_room(kind, most, now) for kind, most in limits.items()]
+    return sa.and_(Task.finished_at.is_(None), _nobody_has_it(now), Task.attempts < ATTEMPTS, ~in_the_way, *room)
+
+
+def _room(kind: str, most: int, now: dt.datetime) -> sa.ColumnElement[bool]:
+    busy = aliased(Task)
+    running = sa.select(sa.func.count()).select_from(busy)
+    running = running.where(busy.kind == kind, busy.finished_at.is_(None), busy.leased_until > now)
+    return sa.or_(Task.kind != kind, running.scalar_subquery() < most)
 
 
 def _nobody_has_it(now: dt.datetime) -> sa.ColumnElement[bool]:

@@ -34,7 +34,10 @@ BUG = "Something went wrong inside the server. Its log has the details under thi
 
 
 class Workers:
-    """``count`` workers of one process. ``node`` names the machine and data folder, the same after a restart."""
+    """``count`` workers of one process. ``node`` names the machine and data folder, the same after a restart.
+
+    ``limits`` is asked before each claim how many of a kind may run at once.
+    """
 
     def __init__(
         self,
@@ -45,9 +48,10 @@ class Workers:
         count: int = 4,
         lease: dt.timedelta = dt.timedelta(seconds=60),
         idle_seconds: float = 2.0,
+        limits: Callable[[], queue.Limits] = dict,
     ) -> None:
         self._tasks, self._handlers, self._node = tasks, handlers, node
-        self._count, self._lease, self._idle = count, lease, idle_seconds
+        self._count, self._lease, self._idle, self._limits = count, lease, idle_seconds, limits
 
     async def run(self) -> None:
         """Take back what a crash left, then work until cancelled; tasks that run then are handed out again later.
@@ -79,11 +83,12 @@ class Workers:
                     await self._do(work)
 
     async def _claim(self, worker: str) -> Work | None:
+        limits = self._limits()
         async with transaction(self._tasks.reading) as session:
-            if not await queue.anything_waits(session, self._now()):
+            if not await queue.anything_waits(session, self._now(), limits):
                 return None
         async with transaction(self._tasks.sessions) as session:
-            return await queue.claim(session, worker=worker, now=self._now(), lease=self._lease)
+            return await queue.claim(session, worker=worker, now=self._now(), lease=self._lease, limits=limits)
 
     async def _do(self, work: Work) -> None:
         try:

@@ -41,27 +41,34 @@ async def post(
     Raises:
         BadAddress: the recipient's.
     """
-    address = check_address(recipient)
+    mail = row(key, recipient, letter, sender=sender, now=now)
     await alone(session, "outbox")
     if (await session.execute(sa.select(Mail.id).where(Mail.key == key))).first() is not None:
         return False
-    session.add(
-        Mail(
-            key=key,
-            message_id=message_id(key, sender),
-            recipient=address,
-            subject=letter.subject,
-            text=letter.text,
-            html=letter.html,
-            page=letter.page,
-            page_url=letter.page_url,
-            attachments=[{"name": name, "path": path} for name, path in letter.attachments],
-            created_at=now,
-            due_at=now,
-        )
-    )
+    session.add(mail)
     await session.flush()
     return True
+
+
+def row(key: str, recipient: str, letter: Letter, *, sender: str, now: dt.datetime) -> Mail:
+    """Return the mail, in no outbox yet.
+
+    Raises:
+        BadAddress: the recipient's.
+    """
+    return Mail(
+        key=key,
+        message_id=message_id(key, sender),
+        recipient=check_address(recipient),
+        subject=letter.subject,
+        text=letter.text,
+        html=letter.html,
+        page=letter.page,
+        page_url=letter.page_url,
+        attachments=[{"name": name, "path": path} for name, path in letter.attachments],
+        created_at=now,
+        due_at=now,
+    )
 
 
 def message_id(key: str, sender: str) -> str:

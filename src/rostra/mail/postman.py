@@ -98,13 +98,9 @@ class Postman:
 
     async def deliver(self, claimed: Claimed) -> None:
         """Hand the mail over and write down how that went."""
-        mail, settings = claimed.mail, self._settings()
-        transport = self._transport(settings)
+        mail = claimed.mail
         try:
-            outgoing = await asyncio.to_thread(put_together, mail, settings)
-            if transport is None:
-                raise NotTaken("mail is switched off")
-            await transport.send(await asyncio.to_thread(built, outgoing), outgoing.sender, outgoing.recipient)
+            await self.hand_over(mail)
         except (NotTaken, BadAddress) as why:
             log.warning("mail not sent", to=mail.recipient, subject=mail.subject, why=why.message)
             final = not isinstance(why, NotTaken) or why.for_ever
@@ -119,6 +115,19 @@ class Postman:
         async with transaction(self._sessions) as session:
             await outbox.sent(session, claimed, self._clock.now())
         log.info("mail sent", to=mail.recipient, subject=mail.subject)
+
+    async def hand_over(self, mail: Mail) -> None:
+        """Put the mail together and hand it over; nothing is written down.
+
+        Raises:
+            NotTaken, BadAddress
+        """
+        settings = self._settings()
+        transport = self._transport(settings)
+        if transport is None:
+            raise NotTaken("mail is switched off")
+        outgoing = await asyncio.to_thread(put_together, mail, settings)
+        await transport.send(await asyncio.to_thread(built, outgoing), outgoing.sender, outgoing.recipient)
 
 
 def put_together(mail: Mail, settings: Settings) -> Outgoing:

@@ -22,6 +22,7 @@ from rostra.rendering.calendar_payload import checked
 from rostra.rendering.tables import ScheduleRow, Variant
 
 RENDER, SCHEDULED = "render", "scheduled-render"  # the kinds of task that render a document again
+CHANGED = "schedules"  # the bell's name for "a schedule was changed"
 STILL_WAITING = "The run before it had not begun yet."
 STILL_RUNNING = "The run before it had not ended yet."
 

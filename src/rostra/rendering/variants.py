@@ -34,6 +34,13 @@ class NoSuchVariant(NotFound):
         super().__init__(f"there is no variant {str(name)[:40]!r}", hint="List the content's variants.")
 
 
+class NoSuchRendering(NotFound):
+    code = "no-such-rendering"
+
+    def __init__(self, rendering_id: object) -> None:
+        super().__init__(f"there is no rendering {str(rendering_id)[:40]!r}", hint="List the variant's renderings.")
+
+
 class BadVariant(Invalid):
     """``field`` is what cannot be used."""
 

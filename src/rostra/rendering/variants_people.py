@@ -15,8 +15,18 @@ from rostra.content import access, permissions
 from rostra.content.access import Grant
 from rostra.content.tables import Item, Permission
 from rostra.db.engine import alone
+from rostra.errors import Invalid
 from rostra.rendering.tables import FailureSubscriber, Subscriber, Variant
-from rostra.rendering.variants import PRIVATE
+from rostra.rendering.variants import PRIVATE, PrivateMailsNobody
+
+
+class BadAudience(Invalid):
+    code = "bad-audience"
+
+    def __init__(self, to: str) -> None:
+        super().__init__(
+            f"{to[:40]!r} is not whom a report can be sent to", hint="Write me, collaborators or collaborators_viewers."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,25 @@ async def watchers(session: AsyncSession, item: Item, variant: Variant) -> list[
         return await _allowed(session, item, {variant.owner_id})
     asked = {user.id for user in await subscribers(session, FailureSubscriber, item.id)}
     return await _allowed(session, item, {item.owner_id} | asked)
+
+
+async def asked_for(session: AsyncSession, item: Item, variant: Variant, to: str, user_id: int) -> list[Reader]:
+    """Return whom "send now" means: ``me``, ``collaborators`` or ``collaborators_viewers``.
+
+    Raises:
+        BadAudience
+        PrivateMailsNobody
+    """
+    if to == "me":
+        return await _allowed(session, item, {user_id})
+    if to not in ("collaborators", "collaborators_viewers"):
+        raise BadAudience(to)
+    if variant.visibility == PRIVATE:
+        raise PrivateMailsNobody
+    viewers = to == "collaborators_viewers"
+    return await _allowed(
+        session, item, {item.owner_id} | await named(session, item, collaborators=True, viewers=viewers)
+    )
 
 
 async def named(session: AsyncSession, item: Item, *, collaborators: bool, viewers: bool) -> set[int]:
