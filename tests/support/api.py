@@ -79,6 +79,25 @@ class Shelf:
         return self.there.pop(key, None) is not None
 
 
+class PlayedReports:
+    """Tasks for renders and mails that nobody does."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self.tasks = tasks
+
+    async def enqueue_render(
+        self, session: AsyncSession, item: Item, variant: Any, user_id: int, *, activate: bool = True
+    ) -> TaskId:
+        payload = {"guid": item.guid, "variant_id": variant.id, "activate": activate}
+        return await self.tasks.enqueue(session, "render", payload, subject=item.guid, user_id=user_id)
+
+    async def enqueue_send(self, session: AsyncSession, variant: Any, rendering: Any, to: str, user_id: int) -> TaskId:
+        return await self.tasks.enqueue(session, "send-report", {"rendering": rendering.id, "to": to}, user_id=user_id)
+
+    async def enqueue_test_mail(self, session: AsyncSession, to: str, user_id: int) -> TaskId:
+        return await self.tasks.enqueue(session, "send-test-mail", {"to": to}, user_id=user_id)
+
+
 class Client:
     """One caller. Paths are below ``/__api__/``; ``cookies`` and headers are sent as they are given."""
 
@@ -213,6 +232,7 @@ async def world(engine: AsyncEngine, settings: Settings, **changes: Any) -> Asyn
             "on_item_changed": on_item_changed,
             "on_credential_changed": lambda: changed.append("credentials"),
             "stop_job": stop_job,
+            "reports": PlayedReports(tasks),
             **changes,
         }
     )

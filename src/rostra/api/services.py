@@ -12,13 +12,17 @@ from rostra.auth.passwords import Passwords
 from rostra.clock import Clock
 from rostra.config.sections import Settings
 from rostra.content.places import Places
+from rostra.content.tools import nothing_beside
+from rostra.content.tables import Item, Rendering
 from rostra.content.variables import Box
 from rostra.db.engine import Sessions
 from rostra.environments.record import Ready
 from rostra.environments.spec import Environment
 from rostra.ids import TaskId
 from rostra.jobs.tasks import Tasks
+from rostra.rendering.tables import Variant
 from rostra.runtimes.model import Runtime
+from rostra.runtimes.r_model import Beside
 
 
 class Environments(Protocol):
@@ -38,6 +42,20 @@ class Deploy:
     activate: bool = True
     build_only: bool = False
     user_id: int
+
+
+class Reports(Protocol):
+    """Rendering and mailing documents; each adds a task within the given transaction."""
+
+    async def enqueue_render(
+        self, session: AsyncSession, item: Item, variant: Variant, user_id: int, *, activate: bool = True
+    ) -> TaskId: ...
+
+    async def enqueue_send(
+        self, session: AsyncSession, variant: Variant, rendering: Rendering, to: str, user_id: int
+    ) -> TaskId: ...
+
+    async def enqueue_test_mail(self, session: AsyncSession, to: str, user_id: int) -> TaskId: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,4 +88,6 @@ class Services:
     on_item_changed: Callable[[str], Awaitable[None]]
     on_credential_changed: Callable[[], None]
     stop_job: Callable[[str], Awaitable[None]]
+    beside: Callable[[], Awaitable[Beside]] = nothing_beside
+    reports: Reports
     running: Callable[[], Mapping[str, int]] = dict

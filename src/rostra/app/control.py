@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from rostra.app import reconciling, rehearsing
 from rostra.app.building import Building
 from rostra.app.changes import Changes
+from rostra.app.clockwork import Clockwork
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
 from rostra.app.desk_rows import Rows
@@ -23,6 +24,7 @@ from rostra.app.journal import Journal
 from rostra.app.ledger import Ledger
 from rostra.app.present import Present
 from rostra.app.rendering import Renderer
+from rostra.app.reports import Reports
 from rostra.app.routing import build, services, site
 from rostra.app.upkeep import Upkeep
 from rostra.app.uses import Uses
@@ -47,6 +49,7 @@ from rostra.execution.shell import SandboxedShell
 from rostra.jobs.node import only_one
 from rostra.jobs.tasks import Tasks
 from rostra.jobs.worker import Workers
+from rostra.mail.postman import Postman
 
 log = structlog.get_logger()
 
@@ -63,6 +66,7 @@ class Control:
     uses: Uses
     upkeep: Upkeep
     shop: WorkShop
+    reports: Reports
     app: Starlette
 
     async def reload(self, read: Callable[[], Loaded]) -> None:
@@ -116,8 +120,10 @@ async def control(
         await stack.enter_async_context(running.upkeep.kept())
         ahead = EnvironmentWork(tools=tools, environments=environments, ledger=ledger, launcher=launcher)
         handlers = {**running.shop.handlers(), **rehearsing.handlers(running.shop, facts), **ahead.handlers()}
-        workers = Workers(running.shop.tasks, handlers, node=str(places.data_dir), count=WORKERS)
-        await stack.enter_async_context(_beside(workers))
+        handlers |= running.reports.handlers()
+        limits = running.reports.limits
+        workers = Workers(running.shop.tasks, handlers, node=str(places.data_dir), count=WORKERS, limits=limits)
+        await stack.enter_async_context(_beside(workers, Clockwork(running.reports), running.reports.postman))
         await stack.enter_async_context(running.visits.socket.serve(places.run_dir / "decide.sock"))
         yield running
 
@@ -141,14 +147,17 @@ def _composed(present: Present, tools: Tools, environments: Installed, facts: Ho
     collected = Collected(tools.sessions)
     visits = Visits(tools, processes, uses, collected.add)
     tasks = Tasks(tools.sessions, tools.reading, tools.clock)
+    renderer = Renderer(tools, facts)
     shop = WorkShop(
         tools=tools,
         tasks=tasks,
         processes=processes,
         changes=Changes(tools, tasks, processes, visits),
-        render=Renderer(tools, facts),
+        render=renderer,
         store=environments.store,
     )
+    postman = Postman(tools.sessions, tools.reading, tools.settings, tools.clock)
+    reports = Reports(tools=tools, tasks=tasks, render=renderer, postman=postman)
     passwords = Passwords()
     desk = Desk(
         tools=tools,
@@ -160,15 +169,25 @@ def _composed(present: Present, tools: Tools, environments: Installed, facts: Ho
         catalog=lambda: present.catalog,
     )
     pages = ContentPages(tools, processes, visits, desk.site, uses, collected.add)
-    app = build(services(present.settings, shop, passwords), desk, pages)
+    app = build(services(present.settings, shop, passwords, reports), desk, pages)
     upkeep = Upkeep(tools, processes, visits, collected)
-    return Control(present=present, tools=tools, visits=visits, uses=uses, upkeep=upkeep, shop=shop, app=app)
+    return Control(
+        present=present,
+        tools=tools,
+        visits=visits,
+        uses=uses,
+        upkeep=upkeep,
+        shop=shop,
+        reports=reports,
+        app=app,
+    )
 
 
 @asynccontextmanager
-async def _beside(workers: Workers) -> AsyncIterator[None]:
+async def _beside(*workers: Workers | Clockwork | Postman) -> AsyncIterator[None]:
     """Work while the block runs. Workers that fail end it: a server that takes orders and does none is of no use."""
     async with asyncio.TaskGroup() as group:
-        working = group.create_task(workers.run())
+        working = [group.create_task(each.run()) for each in workers]
         yield
-        working.cancel()
+        for task in working:
+            task.cancel()

@@ -13,6 +13,7 @@ from rostra.api.app import build as build_api
 from rostra.api.services import Services
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
+from rostra.app.reports import Reports
 from rostra.app.work import WorkShop
 from rostra.auth.bootstrap import secret_of
 from rostra.auth.passwords import Passwords
@@ -43,7 +44,7 @@ def site(settings: Settings) -> Site:
     return Site(name=settings.server.system_display_name, prefix=prefix, dashboard=settings.server.dashboard_path)
 
 
-def services(settings: Settings, shop: WorkShop, passwords: Passwords) -> Services:
+def services(settings: Settings, shop: WorkShop, passwords: Passwords, reports: Reports) -> Services:
     """Return what the API's endpoints are given."""
     tools, changes = shop.tools, shop.changes
 
@@ -73,5 +74,6 @@ def services(settings: Settings, shop: WorkShop, passwords: Passwords) -> Servic
         on_item_changed=changes.of_item,
         on_credential_changed=changes.of_credential,
         stop_job=stop_job,
+        reports=reports,
         running=running,
     )
