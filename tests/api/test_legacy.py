@@ -51,6 +51,7 @@ async def test_a_redeploy_by_guid(world: World) -> None:
     await world.play(outcome=Outcome(exit_code=3, error="no good"))
     told = await ada.read(f"tasks/{task['id']}")
     assert (told["code"], told["error"]) == (3, "no good")
+    assert told["status"][-1] == "Error: no good", "the oldest clients print the lines and nothing else"
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,20 @@ def test_an_earlier_release_publishes_and_publishes_again(
     assert server.get(f"/content/{item['guid']}/").text == f"second {who} {minor}"
 
 
+@pytest.mark.parametrize("release", ["1.24.0", "1.5.4"])
+def test_an_earlier_release_is_told_why(
+    publisher: Publisher, pytestconfig: pytest.Config, tmp_path: Path, release: str
+) -> None:
+    minor, packages, _ = RELEASES[release]
+    server = publisher.server
+    old = installed(server, pytestconfig, release, minor, *packages)
+    work = app(tmp_path / "a", GREETS.format("first"), "no-such-package-anywhere-at-all\n")
+    done = server.client("deploy", "api", "-s", server.url, "-k", server.key, work, program=old.program, check=False)
+    assert done.returncode == 1
+    assert "Error" in done.stdout + done.stderr
+    assert "no-such-package-anywhere-at-all" in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("by", ["guid", "id"])
 def test_an_earlier_release_names_an_item_both_ways(
     publisher: Publisher, pytestconfig: pytest.Config, tmp_path: Path, by: str

@@ -134,10 +134,12 @@ async def get_task(task_id: str, who: Known, live: Live, first_status: int = 0) 
 
 async def _task(live: Services, who: Principal, task_id: str, first: int) -> dict[str, Any]:
     seen = await deploys.followed(live, who, task_id, first, 0)
+    # The oldest clients print the lines and nothing else.
+    why = [f"Error: {seen.error}"] if seen.finished and seen.error else []
     return {
         "id": seen.id,
         "user_id": seen.user_id or 0,
-        "status": list(seen.lines),
+        "status": [*seen.lines, *why],
         "result": seen.result,
         "finished": seen.finished,
         "code": seen.exit_code,
