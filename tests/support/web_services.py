@@ -116,6 +116,7 @@ class SampleServices:
     activated: list[int] = field(default_factory=list)
     role: Role = Role.publisher
     made: list[KeyRow] = field(default_factory=list)
+    claimed: tuple[str, str] | None = None
 
     def app(self) -> Starlette:
         application = Starlette(routes=routes(self))
@@ -198,6 +199,14 @@ class SampleServices:
 
     async def revoke_key(self, who: Principal, key_id: str) -> None:
         self.made = [key for key in self.made if key.id != key_id]
+
+    async def check_claim(self, who: Principal, token: str) -> None:
+        if token != "T123":
+            raise NotFound("there is no key pair to claim here", hint="Begin again.")
+
+    async def claim(self, who: Principal, token: str) -> None:
+        await self.check_claim(who, token)
+        self.claimed = (who.username, token)
 
     async def runtimes(self, who: Principal) -> tuple[RuntimeRow, ...]:
         usable = (

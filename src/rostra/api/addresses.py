@@ -8,9 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from rostra.api.edge import Live
-
-MOUNT = "/__api__"
+from rostra.api.edge import MOUNT, Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,9 @@ class Addresses:
     def dashboard(self, guid: str) -> str:
         """Clients append ``/logs``, ``/access`` and ``/draft/{bundle id}`` to it."""
         return f"{self.base}{self.dashboard_path}/#/apps/{guid}"
+
+    def claim(self, token: str) -> str:
+        return f"{self.base}{self.dashboard_path}/claim/{token}"
 
 
 def _addresses(request: Request, live: Live) -> Addresses:

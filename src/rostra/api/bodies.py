@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rostra.auth.principals import BadCredential
 from rostra.errors import Invalid, TooLarge
 
 LONGEST_JSON = 4_000_000  # bytes; variables may hold certificates and the like
@@ -53,10 +54,14 @@ async def whole(request: Request, limit: int = LONGEST_JSON) -> bytes:
 
     Raises:
         BodyTooLarge, BodyInterrupted
+        BadCredential: another body was signed.
     """
     known = getattr(request.state, "whole_body", None)
     if known is None:
         known = request.state.whole_body = await _read(request, limit)
+        signed = getattr(request.state, "signed", None)
+        if signed is not None and not signed.covers(known):
+            raise BadCredential
     return cast(bytes, known)
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from rostra.api import bodies
 from rostra.api.services import Services
-from rostra.auth import credentials
+from rostra.auth import credentials, tokens_signed
 from rostra.auth.principals import Principal, Role
 from rostra.auth.sessions import XSRF_COOKIE, XSRF_HEADER
 from rostra.content import audit_log
@@ -21,6 +21,7 @@ from rostra.db.engine import transaction
 from rostra.errors import Forbidden, NotSignedIn
 
 _AFTER = "after_commit"
+MOUNT = "/__api__"
 
 
 class SignInNeeded(NotSignedIn):
@@ -54,17 +55,30 @@ Live = Annotated[Services, Depends(_services)]
 
 async def _who(request: Request, live: Live) -> Principal | None:
     shown = credentials.read(request.headers, request.cookies)
+    signed = None if shown.scheme is credentials.Scheme.key else tokens_signed.read(request.headers)
+    found = await (_by_cookie_or_key(request, live, shown) if signed is None else _by_signature(request, live, signed))
+    if found is not None and credentials.is_due(found, live.clock.now()):
+        async with transaction(live.sessions) as session:
+            await credentials.seen(session, found, live.clock.now())
+    return found
+
+
+async def _by_signature(request: Request, live: Services, signed: tokens_signed.Signed) -> Principal:
+    raw: bytes = request.scope["raw_path"]
+    path = MOUNT + raw.partition(b"?")[0].decode("latin-1").partition(MOUNT)[2]
+    async with transaction(live.reading) as session:
+        found = await tokens_signed.who(session, signed, request.method, path, live.clock.now())
+    request.state.signed = signed  # whoever reads the body compares it
+    return found
+
+
+async def _by_cookie_or_key(request: Request, live: Services, shown: credentials.Credential) -> Principal | None:
     if shown == credentials.NOTHING:
         return None
     header, cookie = request.headers.get(XSRF_HEADER), request.cookies.get(XSRF_COOKIE)
     credentials.check_xsrf(request.method, shown, header, cookie)
-    now = live.clock.now()
     async with transaction(live.reading) as session:
-        found = await credentials.who(session, shown, live.settings().authentication, now)
-    if found is not None and credentials.is_due(found, now):
-        async with transaction(live.sessions) as session:
-            await credentials.seen(session, found, now)
-    return found
+        return await credentials.who(session, shown, live.settings().authentication, live.clock.now())
 
 
 async def _known(request: Request, found: Annotated[Principal | None, Depends(_who)]) -> Principal:

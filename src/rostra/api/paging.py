@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Depends, Query
 from starlette.requests import Request
 
-from rostra.api.addresses import MOUNT, Addresses
+from rostra.api.addresses import Addresses
+from rostra.api.edge import MOUNT
 
 LARGEST = 500
 

@@ -9,13 +9,13 @@ from starlette.requests import Request
 
 from rostra.app.requests import client_address, credential
 from rostra.app.uses import Uses
-from rostra.auth import keys, links, sessions, users
+from rostra.auth import keys, links, sessions, tokens_signed, users
 from rostra.auth.credentials import who as who_is
 from rostra.auth.passwords import Passwords
 from rostra.auth.principals import Principal, Role, lowered
 from rostra.auth.sessions import SignedIn
 from rostra.auth.tables import User
-from rostra.content import access
+from rostra.content import access, audit_log
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
 from rostra.errors import Invalid
@@ -86,3 +86,13 @@ class People:
         async with transaction(self.tools.sessions) as session:
             await session.delete(await keys.one_of_user(session, who.user_id, key_id))
         self.on_credential_changed()
+
+    async def check_claim(self, who: Principal, token: str) -> None:  # noqa: ARG002  (anybody signed in may claim)
+        async with transaction(self.tools.reading) as session:
+            await tokens_signed.waiting(session, token, self.tools.clock.now())
+
+    async def claim(self, who: Principal, token: str) -> None:
+        async with transaction(self.tools.sessions) as session:
+            recorder, now = audit_log.attend(session), self.tools.clock.now()
+            await tokens_signed.claim(session, token, who.user_id, now)
+            audit_log.write(session, recorder, who, action="claim_token", subject=who.guid, now=now)

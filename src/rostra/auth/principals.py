@@ -30,6 +30,7 @@ class Via(StrEnum):
     key = "key"
     process_key = "process-key"  # the short-lived key a content process is given, with its owner's rights
     session = "session"
+    signed = "signed"  # requests signed with a key pair that the person claimed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Principal:
     role: Role
     key_cap: Role | None = None
     via: Via
-    credential_id: str = ""  # the key's id or the session's token hash
+    credential_id: str = ""  # the key's id, the session's token hash or the key pair's token
     seen_at: dt.datetime | None = None
 
     @property

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rostra.errors import Problem
+from rostra.web.claiming import Claiming
 from rostra.web.dashboard import Dashboard
 from rostra.web.pages import of_problem
 from rostra.web.responses import redirect
@@ -53,6 +54,7 @@ def _sign_in(services: WebServices) -> list[BaseRoute]:
 
 def _dashboard(services: WebServices, home: str) -> list[BaseRoute]:
     pages = Dashboard(services)
+    claiming = Claiming(services)
     app = f"{home}/apps/{{guid:uuid}}"
     table = (
         ("GET", f"{home}/", pages.content),
@@ -61,6 +63,8 @@ def _dashboard(services: WebServices, home: str) -> list[BaseRoute]:
         ("POST", f"{home}/keys", pages.new_key),
         ("POST", f"{home}/keys/{{key:int}}/revoke", pages.revoke_key),
         ("GET", f"{home}/tasks/{{task:str}}", pages.task),
+        ("GET", f"{home}/claim/{{token:str}}", claiming.ask),
+        ("POST", f"{home}/claim/{{token:str}}", claiming.claim),
         ("GET", app, pages.item),
         ("GET", f"{app}/logs", pages.logs),
         ("GET", f"{app}/draft/{{bundle:str}}", pages.draft),

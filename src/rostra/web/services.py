@@ -67,6 +67,12 @@ class WebServices(Protocol):
     async def revoke_key(self, who: Principal, key_id: str) -> None:
         """End one of the person's keys. Raises `NotFound`, also for somebody else's."""
 
+    async def check_claim(self, who: Principal, token: str) -> None:
+        """Raises `NoSuchToken` or `TokenClaimed` unless this key pair waits to be claimed."""
+
+    async def claim(self, who: Principal, token: str) -> None:
+        """Let requests that this key pair signs act for the person. Raises as `check_claim`."""
+
     async def runtimes(self, who: Principal) -> Sequence[RuntimeRow]:
         """Return every configured interpreter, also those that cannot be used, the newest version first."""
 
