@@ -174,8 +174,10 @@ class Folder:
         raise OnlyTheServerMoves
 
     def _with(self, work: Callable[[Bench], Coroutine[Any, Any, T]]) -> T:
+        from rostra.app.logs import configure
         from rostra.app.rehearsing import standalone
 
+        configure("error", "text")  # what is started and ended meanwhile is nobody's news
         async def run() -> T:
             async with standalone(loaded(self.config)) as bench:
                 return await work(bench)

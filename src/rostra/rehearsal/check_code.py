@@ -184,12 +184,12 @@ class Looker(ast.NodeVisitor):
         self.guard -= careful
 
     def all_refs(self) -> Iterator[list[Any]]:
-        """Return references with the names of attributes joined to what the name was imported as."""
+        """Return references with the names of attributes joined to what was imported; last: is it an import itself."""
         for dotted, line, guarded, lazy in self.refs:
             if isinstance(dotted, str):
-                yield [dotted, line, guarded, lazy]
+                yield [dotted, line, guarded, lazy, True]
             elif dotted[0] in self.bound and dotted[0] not in self.stored:
-                yield [".".join([self.bound[dotted[0]]] + dotted[1]), line, guarded, lazy]
+                yield [".".join([self.bound[dotted[0]]] + dotted[1]), line, guarded, lazy, False]
 
 
 def catches(node: Any) -> bool:

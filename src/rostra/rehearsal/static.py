@@ -99,12 +99,14 @@ def _syntax(file: Told, old: Told | None, *, known: bool) -> Iterator[Remark]:
 def _removed(old: Told, today: Told, then: Told) -> Iterator[Remark]:
     had, has = today["has"], then["has"]
     standard, still = today["standard"], then["standard"]
-    for dotted, line, guarded, lazy in old["refs"]:
+    for dotted, line, guarded, lazy, imported in old["refs"]:
         top = dotted.split(".")[0]
         if not standard.get(top):
             continue
         weight = Weight.maybe if guarded else Weight.breaks
         if not still.get(top):
+            if not imported:
+                continue
             text = f"imports {dotted if dotted == top else top}, which the standard library does not have any more"
             yield Remark(file=old["file"], line=line, text=text, weight=weight, module=top, lazy=lazy)
         elif had.get(dotted) and has.get(dotted) is False:

@@ -1,0 +1,3 @@
+"""Rehearsals on both databases."""
+
+from support.database import *  # noqa: F403
