@@ -1,4 +1,4 @@
-"""`rostra runtimes list|match|rehearse|retire`: the interpreters of this server, and what depends on them."""
+"""`rostra runtimes list|match|audit|rehearse|retire`: the interpreters of this server, and what depends on them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from rostra.cli.audit import audit_runtimes
 from rostra.cli.main import AsJson, ConfigFile
 from rostra.cli.rehearse import rehearse, retire_version
 from rostra.config import sections
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True)
 
 app.command("rehearse")(rehearse)
 app.command("retire")(retire_version)
+app.command("audit")(audit_runtimes)
 
 
 class NotAVersion(Invalid):

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.auth.tables import User
 from rostra.content import usage
 from rostra.content.rebuild import Recorded, Verdicts
-from rostra.content.tables import Bundle, Item
+from rostra.content.tables import Bundle, Item, Job
 from rostra.environments.tables import EnvironmentRecord
 from rostra.runtimes import eol
 from rostra.runtimes.lifecycle import Rule, Turn, next_turn
@@ -148,6 +148,13 @@ def version(text: str, items: Sequence[ItemRow], server: Server, environments: i
 
 def _versions(used: Iterable[str], runtimes: Sequence[Runtime], environments: Mapping[str, int]) -> list[str]:
     return sorted({str(each.version) for each in runtimes}.union(used, environments), key=Version, reverse=True)
+
+
+async def running_processes(session: AsyncSession) -> Mapping[str, int]:
+    """Return how many processes of each item the records call running, by guid; true only while a server works."""
+    counted = sa.select(Item.guid, sa.func.count()).join(Item, Item.id == Job.item_id).group_by(Item.guid)
+    rows = (await session.execute(counted.where(Job.ended_at.is_(None), Job.pid.is_not(None)))).all()
+    return {guid: count for guid, count in rows}  # noqa: C416  (a row is no pair for the type checker)
 
 
 def _newest_first(text: str) -> tuple[int, ...]:

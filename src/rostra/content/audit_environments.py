@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rostra.content.tables import Bundle, Item
+from rostra.content.tables import Bundle, Item, Job
 from rostra.environments import inventory_rows
 from rostra.environments.cleanup import Known, Standing, UsedBy
 from rostra.environments.inventory import weigh
@@ -44,6 +44,14 @@ async def known(session: AsyncSession, runtimes: Sequence[Runtime], running: Map
         used_at=await inventory_rows.last_uses(session),
         running=running,
     )
+
+
+async def running(session: AsyncSession) -> dict[str, int]:
+    """Return how many processes the records call running in each environment, by its key."""
+    counted = sa.select(Bundle.environment_key, sa.func.count()).join(Job, Job.bundle_id == Bundle.id)
+    counted = counted.where(Job.ended_at.is_(None), Job.pid.is_not(None), Bundle.environment_key.is_not(None))
+    rows = await session.execute(counted.group_by(Bundle.environment_key))
+    return {key or "": count for key, count in rows}
 
 
 def weighed(rows: Sequence[Standing]) -> list[Standing]:

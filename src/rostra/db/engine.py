@@ -44,7 +44,12 @@ def session_factory(engine: AsyncEngine) -> Sessions:
 
 def reading_factory(engine: AsyncEngine) -> Sessions:
     """Return the factory for transactions that only read: on SQLite they wait for nobody. Writing in one fails."""
-    return async_sessionmaker(engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False)
+    return async_sessionmaker(only_reading(engine), expire_on_commit=False)
+
+
+def only_reading(engine: AsyncEngine) -> AsyncEngine:
+    """Return the engine with every transaction one that only reads."""
+    return engine.execution_options(**{_READ_ONLY: True})
 
 
 @asynccontextmanager

@@ -5,11 +5,13 @@ Nearly every start finds them as they should be, and then Alembic is not even lo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from rostra.db.engine import only_reading
 from rostra.db.errors import DatabaseTooNew, DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -37,6 +39,28 @@ async def upgrade(engine: AsyncEngine) -> tuple[str, ...]:
         raise DatabaseUnavailable(_where(engine), str(why.orig).strip()) from why
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a database is. ``revision`` is None when it is empty; ``missing`` are the steps to come, oldest first."""
+
+    revision: str | None
+    missing: tuple[str, ...]
+    newer: bool
+
+
+async def standing(engine: AsyncEngine) -> Standing:
+    """Return where the database is, and change nothing.
+
+    Raises:
+        DatabaseUnavailable: it cannot be reached.
+    """
+    try:
+        async with only_reading(engine).connect() as connection:
+            return await connection.run_sync(_standing)
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.DatabaseError) as why:
+        raise DatabaseUnavailable(_where(engine), str(why.orig).strip()) from why
+
+
 def alembic_config(connection: sa.Connection, metadata: sa.MetaData | None = None) -> Config:
     """Return Alembic's configuration for ``connection``; ``metadata`` is needed only to write a new step."""
     from alembic.config import Config
@@ -56,19 +80,26 @@ def _revision(connection: sa.Connection) -> str | None:
 
 def _upgrade(connection: sa.Connection) -> tuple[str, ...]:
     from alembic import command
-    from alembic.script import ScriptDirectory
 
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('rostra/migrations'))"))
-    config = alembic_config(connection)
-    known = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+    found = _standing(connection)
+    if found.newer:
+        raise DatabaseTooNew(str(found.revision))
+    if found.missing:
+        command.upgrade(alembic_config(connection), "head")
+    return found.missing
+
+
+def _standing(connection: sa.Connection) -> Standing:
+    from alembic.script import ScriptDirectory
+
+    steps = ScriptDirectory.from_config(alembic_config(connection)).walk_revisions()
+    known = [step.revision for step in steps][::-1]
     at = _revision(connection)
     if at is not None and at not in known:
-        raise DatabaseTooNew(at)
-    missing = tuple(known[known.index(at) + 1 :] if at else known)
-    if missing:
-        command.upgrade(config, "head")
-    return missing
+        return Standing(at, (), newer=True)
+    return Standing(at, tuple(known[known.index(at) + 1 :] if at else known), newer=False)
 
 
 def _where(engine: AsyncEngine) -> str:

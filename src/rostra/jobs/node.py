@@ -39,6 +39,21 @@ async def only_one(lock: Path, *, wait_seconds: float = 10.0) -> AsyncIterator[N
         os.close(handle)
 
 
+def held(lock: Path) -> bool:
+    """Return whether somebody holds the file ``lock`` now."""
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 async def _take(handle: int, lock: Path, wait_seconds: float) -> None:
     ends = asyncio.get_running_loop().time() + wait_seconds
     while True:
