@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from rostra.api import legacy, problems
+from rostra.api import schedules as legacy_schedules
+from rostra.api import variants as legacy_variants
 from rostra.api.bodies import Drained
 from rostra.api.services import Services
 from rostra.api.v1 import (
@@ -23,6 +25,7 @@ from rostra.api.v1 import (
     permissions,
     rehearsals,
     repository,
+    schedules,
     search,
     server,
     tags,
@@ -32,6 +35,7 @@ from rostra.api.v1 import (
     users,
     vanities,
     variables,
+    variants,
 )
 
 ROUTERS = (
@@ -54,6 +58,10 @@ ROUTERS = (
         bundle_files.router,
         audit.router,
         usage.router,
+        variants.router,
+        schedules.router,
+        legacy_variants.router,
+        legacy_schedules.router,
         legacy.router,
     ),
 )

@@ -116,7 +116,7 @@ async def deploy(
     """Deploy a bundle; the answer is the task as older clients follow it."""
     order = deploys.DeployBody(bundle_id=wanted.bundle)
     task = await deploys.start(live, who, guid, order, build_only=False)
-    return await _task(live, who, task, 0)
+    return await task_shape(live, who, task, 0)
 
 
 @router.get("/applications/{guid}/config")
@@ -129,10 +129,10 @@ async def config(subject: Viewed, links: Links) -> dict[str, Any]:
 @router.get("/tasks/{task_id}")
 async def get_task(task_id: str, who: Known, live: Live, first_status: int = 0) -> dict[str, Any]:
     """A task as clients up to 1.24 follow it: asked for again and again, never waiting."""
-    return await _task(live, who, task_id, first_status)
+    return await task_shape(live, who, task_id, first_status)
 
 
-async def _task(live: Services, who: Principal, task_id: str, first: int) -> dict[str, Any]:
+async def task_shape(live: Services, who: Principal, task_id: str, first: int) -> dict[str, Any]:
     seen = await deploys.followed(live, who, task_id, first, 0)
     # The oldest clients print the lines and nothing else.
     why = [f"Error: {seen.error}"] if seen.finished and seen.error else []

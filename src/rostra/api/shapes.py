@@ -219,7 +219,7 @@ def job(row: Job, item: Item, hostname: str) -> dict[str, Any]:
         "app_id": str(item.id),
         "content_id": str(item.id),
         "content_guid": item.guid,
-        "variant_id": "0",
+        "variant_id": str(row.variant_id or 0),
         "bundle_id": None if row.bundle_id is None else str(row.bundle_id),
         "start_time": _time(row.started_at or row.queued_at),
         "end_time": _time(row.ended_at),
@@ -228,12 +228,20 @@ def job(row: Job, item: Item, hostname: str) -> dict[str, Any]:
         "queue_name": "default",
         "tag": row.tag,
         "exit_code": row.exit_code,
-        "status": 0 if row.ended_at is None else 2,
+        "status": _status(row),
+        **({} if row.skip_reason is None else {"skip_reason": row.skip_reason}),
         "hostname": hostname,
         "cluster": LOCAL,
         "image": LOCAL,
         "run_as": item.run_as or "",
     }
+
+
+def _status(row: Job) -> int:
+    """Active, ended, or never started."""
+    if row.skip_reason is not None:
+        return 3
+    return 0 if row.ended_at is None else 2
 
 
 def _time(moment: dt.datetime | None) -> str | None:

@@ -66,14 +66,13 @@ async def sweep(tools: Tools, guid: str) -> list[str]:
         gone = _gone(rows, item.live_bundle_id or 0, settings, tools.clock.now())
         await session.execute(sa.delete(Rendering).where(Rendering.id.in_([row.id for row in gone])))
     folders = [row.path for row in gone]
-    await remove(tools, folders)
+    await remove(tools.places.data_dir, folders)
     return folders
 
 
-async def remove(tools: Tools, folders: Sequence[str]) -> None:
-    """Remove the folders of renderings whose rows are gone."""
-    paths: list[Path] = [tools.places.data_dir / folder for folder in folders]
-    await disk.remove_all(paths)
+async def remove(data_dir: Path, folders: Sequence[str]) -> None:
+    """Remove the folders (relative to ``data_dir``) of renderings whose rows are gone."""
+    await disk.remove_all([data_dir / folder for folder in folders])
 
 
 def _gone(rows: Sequence[Rendering], live: int, settings: sections.Applications, now: dt.datetime) -> list[Rendering]:

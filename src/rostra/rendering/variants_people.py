@@ -64,16 +64,21 @@ async def asked_for(session: AsyncSession, item: Item, variant: Variant, to: str
         BadAudience
         PrivateMailsNobody
     """
+    check_audience(variant, to)
     if to == "me":
         return await _allowed(session, item, {user_id})
-    if to not in ("collaborators", "collaborators_viewers"):
-        raise BadAudience(to)
-    if variant.visibility == PRIVATE:
-        raise PrivateMailsNobody
     viewers = to == "collaborators_viewers"
     return await _allowed(
         session, item, {item.owner_id} | await named(session, item, collaborators=True, viewers=viewers)
     )
+
+
+def check_audience(variant: Variant, to: str) -> None:
+    """Raises: BadAudience, PrivateMailsNobody."""
+    if to not in ("me", "collaborators", "collaborators_viewers"):
+        raise BadAudience(to)
+    if variant.visibility == PRIVATE and to != "me":
+        raise PrivateMailsNobody
 
 
 async def named(session: AsyncSession, item: Item, *, collaborators: bool, viewers: bool) -> set[int]:

@@ -1,0 +1,128 @@
+"""Variants of a document and their renderings, in the routes of this product's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from rostra.api import edge, variants_shapes
+from rostra.api.edge import Known, Live, Reading, Writing
+from rostra.api.subjects import Edited, Inspected, load
+from rostra.api.variants import VariantBody
+from rostra.auth import users
+from rostra.content import access
+from rostra.db.engine import transaction
+from rostra.rendering import refresh, retention, variants, variants_people
+from rostra.rendering.tables import FailureSubscriber
+
+router = APIRouter()
+
+
+class RenderBody(BaseModel):
+    """``variant_key`` None: the default variant. ``activate`` false keeps the rendering without showing it."""
+
+    variant_key: str | None = None
+    activate: bool = True
+
+
+Render = Annotated[RenderBody, edge.parsed(RenderBody)]
+Variant = Annotated[VariantBody, edge.parsed(VariantBody)]
+
+
+@router.post("/v1/content/{guid}/render", status_code=202)
+async def render_content(guid: str, who: Known, live: Live, wanted: Render) -> dict[str, Any]:
+    """Render a document again; what visitors see changes only when it succeeds."""
+    async with transaction(live.sessions) as session:
+        subject = await load(session, live, who, guid)
+        access.require(access.may_edit(who, subject.facts), who)
+        refresh.check(subject.item)
+        found = await variants_shapes.of_content(subject, wanted.variant_key, to_run=True)
+        task = await live.reports.enqueue_render(
+            session, subject.item, found.variant, who.user_id, activate=wanted.activate
+        )
+    return {"task_id": task}
+
+
+async def _shape(found: variants_shapes.VariantSubject) -> dict[str, Any]:
+    shape = variants_shapes.strings(await variants_shapes.variant(found.session, found.variant))
+    return {**shape, "parameters": found.variant.parameters}
+
+
+@router.get("/v1/content/{guid}/variants")
+async def list_variants(guid: str, who: Known, live: Live, session: Writing) -> list[dict[str, Any]]:
+    """The content's variants that the caller may see, the default one first."""
+    subject = await load(session, live, who, guid)
+    await variants_shapes.of_content(subject, None)
+    seen = []
+    for row in await variants.of_item(session, subject.item):
+        if variants.may_see(who, subject.facts, row):
+            seen.append(await _shape(await variants_shapes.of_content(subject, row.key)))
+    return seen
+
+
+@router.post("/v1/content/{guid}/variants", status_code=201)
+async def create_variant(wanted: Variant, subject: Edited) -> dict[str, Any]:
+    """Add a variant with ``name`` and ``parameters``; private unless ``visibility`` says public."""
+    now = subject.live.clock.now()
+    made = await variants.create(subject.session, subject.item, subject.who.user_id, wanted.given(), now)
+    return await _shape(await variants_shapes.of_content(subject, made.key))
+
+
+@router.get("/v1/content/{guid}/variants/{key}")
+async def get_variant(guid: str, key: str, who: Known, live: Live, session: Reading) -> dict[str, Any]:
+    """One variant."""
+    return await _shape(await variants_shapes.of_content(await load(session, live, who, guid), key))
+
+
+@router.patch("/v1/content/{guid}/variants/{key}")
+async def change_variant(key: str, wanted: Variant, subject: Edited) -> dict[str, Any]:
+    """Change what is sent. New parameters count from the next rendering on."""
+    found = await variants_shapes.of_content(subject, key, to_run=True)
+    await variants.change(subject.session, found.variant, wanted.given())
+    return await _shape(found)
+
+
+@router.delete("/v1/content/{guid}/variants/{key}", status_code=204)
+async def remove_variant(guid: str, key: str, who: Known, live: Live) -> None:
+    """Remove a variant with its schedule and its renderings; the default one stays."""
+    async with transaction(live.sessions) as session:
+        found = await variants_shapes.of_content(await load(session, live, who, guid), key, to_run=True)
+        folders = await variants.delete(session, found.variant)
+    await retention.remove(live.places.data_dir, folders)
+
+
+@router.get("/v1/content/{guid}/renderings")
+async def list_renderings(
+    guid: str, who: Known, live: Live, session: Writing, variant_key: str = ""
+) -> list[dict[str, Any]]:
+    """The kept renderings of a variant (the default one without ``variant_key``), newest first."""
+    found = await variants_shapes.of_content(await load(session, live, who, guid), variant_key or None)
+    base = f"/content/{guid}/" if found.variant.is_default else f"/content/{guid}/v{found.variant.key}/"
+    rows = await variants.history(session, found.variant)
+    return [
+        {**variants_shapes.strings(variants_shapes.rendering(row, found.variant)), "path": f"{base}_rev{row.id}/"}
+        for row in rows
+    ]
+
+
+@router.get("/v1/content/{guid}/failure-subscribers")
+async def list_failure_subscribers(subject: Inspected) -> list[dict[str, Any]]:
+    """The people who hear, besides the owner, when a scheduled rendering fails."""
+    people = await variants_people.subscribers(subject.session, FailureSubscriber, subject.item.id)
+    return [variants_shapes.person(user) for user in people]
+
+
+@router.put("/v1/content/{guid}/failure-subscribers/{user_guid}", status_code=204)
+async def add_failure_subscriber(user_guid: str, subject: Edited) -> None:
+    """Let somebody hear of failures; they hear only as long as they may see the content."""
+    user = await users.by_guid(subject.session, user_guid)
+    await variants_people.subscribe(subject.session, FailureSubscriber, subject.item.id, user.id)
+
+
+@router.delete("/v1/content/{guid}/failure-subscribers/{user_guid}", status_code=204)
+async def remove_failure_subscriber(user_guid: str, subject: Edited) -> None:
+    """Somebody who is not there is fine."""
+    user = await users.by_guid(subject.session, user_guid)
+    await variants_people.unsubscribe(subject.session, FailureSubscriber, subject.item.id, user.id)

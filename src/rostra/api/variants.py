@@ -1,0 +1,152 @@
+"""The unversioned routes for variants: their renderings, readers and mail. Numbers are integers here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from rostra.api import edge, variants_shapes
+from rostra.api.edge import Known, Live, Reading, Writing
+from rostra.api.legacy import task_shape
+from rostra.api.subjects import load
+from rostra.api.variants_shapes import VariantSubject
+from rostra.auth import users
+from rostra.content.tables import Rendering
+from rostra.db.engine import transaction
+from rostra.rendering import refresh, variants, variants_people
+from rostra.rendering.tables import Subscriber
+
+router = APIRouter()
+
+
+class VariantBody(BaseModel):
+    """What is left out stays as it is."""
+
+    name: str | None = None
+    visibility: str | None = None
+    parameters: dict[str, Any] | None = None
+    email_collaborators: bool | None = None
+    email_viewers: bool | None = None
+    email_all: bool | None = None
+
+    def given(self) -> dict[str, object]:
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
+class SenderBody(BaseModel):
+    """``rendering_id`` None: the one that is shown."""
+
+    email: str = "me"
+    rendering_id: int | None = None
+
+
+class SubscriberBody(BaseModel):
+    guid: str | None = None
+    user_guid: str | None = None
+
+
+async def _seen(variant_id: int, who: Known, live: Live, session: Reading) -> VariantSubject:
+    return await variants_shapes.load(session, live, who, variant_id)
+
+
+async def _run(variant_id: int, who: Known, live: Live, session: Writing) -> VariantSubject:
+    return await variants_shapes.load(session, live, who, variant_id, to_run=True)
+
+
+SeenVariant = Annotated[VariantSubject, Depends(_seen)]
+RunVariant = Annotated[VariantSubject, Depends(_run)]
+
+
+@router.get("/applications/{guid}/variants")
+async def list_variants(guid: str, who: Known, live: Live, session: Writing) -> list[dict[str, Any]]:
+    """The content's variants that the caller may see, the default one first."""
+    subject = await load(session, live, who, guid)
+    await variants.default(subject.session, subject.item, subject.live.clock.now())
+    rows = await variants.of_item(subject.session, subject.item)
+    mine = [row for row in rows if variants.may_see(subject.who, subject.facts, row) or row.is_default]
+    return [await variants_shapes.variant(subject.session, row) for row in mine]
+
+
+@router.get("/variants/{variant_id}")
+async def get_variant(subject: SeenVariant) -> dict[str, Any]:
+    """One variant."""
+    return await variants_shapes.variant(subject.session, subject.variant)
+
+
+@router.post("/variants/{variant_id}")
+async def change_variant(
+    wanted: Annotated[VariantBody, edge.parsed(VariantBody)], subject: RunVariant
+) -> dict[str, Any]:
+    """Change a variant's name, visibility, parameters and whom its reports are mailed to."""
+    await variants.change(subject.session, subject.variant, wanted.given())
+    return await variants_shapes.variant(subject.session, subject.variant)
+
+
+@router.post("/variants/{variant_id}/render")
+async def render_variant(variant_id: int, who: Known, live: Live) -> dict[str, Any]:
+    """Render the variant again; the answer is the task as older clients follow it."""
+    async with transaction(live.sessions) as session:
+        subject = await variants_shapes.load(session, live, who, variant_id, to_run=True)
+        refresh.check(subject.item)
+        task = await live.reports.enqueue_render(session, subject.item, subject.variant, who.user_id)
+    return await task_shape(live, who, task, 0)
+
+
+@router.get("/variants/{variant_id}/renderings")
+async def list_renderings(subject: SeenVariant) -> list[dict[str, Any]]:
+    """The variant's kept renderings, newest first."""
+    rows = await variants.history(subject.session, subject.variant)
+    return [variants_shapes.rendering(row, subject.variant) for row in rows]
+
+
+@router.post("/variants/{variant_id}/sender")
+async def send_variant(
+    variant_id: int, who: Known, live: Live, wanted: Annotated[SenderBody, edge.parsed(SenderBody)]
+) -> dict[str, Any]:
+    """Mail a rendering to ``me``, ``collaborators`` or ``collaborators_viewers``."""
+    async with transaction(live.sessions) as session:
+        subject = await variants_shapes.load(session, live, who, variant_id, to_run=wanted.email != "me")
+        variants_people.check_audience(subject.variant, wanted.email)
+        rendering = await _rendering(subject, wanted.rendering_id)
+        task = await live.reports.enqueue_send(session, subject.variant, rendering, wanted.email, who.user_id)
+    return await task_shape(live, who, task, 0)
+
+
+async def _rendering(subject: VariantSubject, rendering_id: int | None) -> Rendering:
+    if rendering_id is None:
+        found = await variants.latest(subject.session, subject.item.id, subject.variant)
+    else:
+        rows = await variants.history(subject.session, subject.variant)
+        found = next((row for row in rows if row.id == rendering_id), None)
+    if found is None:
+        raise variants.NoSuchRendering(rendering_id or "shown now")
+    return found
+
+
+@router.get("/variants/{variant_id}/subscribers")
+async def list_subscribers(subject: SeenVariant) -> list[dict[str, Any]]:
+    """The people who get each mailed report of the variant."""
+    people = await variants_people.subscribers(subject.session, Subscriber, subject.variant.id)
+    return [variants_shapes.person(user) for user in people]
+
+
+@router.post("/variants/{variant_id}/subscribers")
+async def add_subscriber(
+    wanted: Annotated[SubscriberBody | list[SubscriberBody], edge.parsed(SubscriberBody | list[SubscriberBody])],
+    subject: RunVariant,
+) -> list[dict[str, Any]]:
+    """Add people by guid; the answer lists all."""
+    for one in wanted if isinstance(wanted, list) else [wanted]:
+        user = await users.by_guid(subject.session, one.guid or one.user_guid or "")
+        await variants_people.subscribe(subject.session, Subscriber, subject.variant.id, user.id)
+    people = await variants_people.subscribers(subject.session, Subscriber, subject.variant.id)
+    return [variants_shapes.person(user) for user in people]
+
+
+@router.delete("/variants/{variant_id}/subscribers/{user_guid}", status_code=204)
+async def remove_subscriber(user_guid: str, subject: RunVariant) -> None:
+    """Remove one; somebody who is not there is fine."""
+    user = await users.by_guid(subject.session, user_guid)
+    await variants_people.unsubscribe(subject.session, Subscriber, subject.variant.id, user.id)
