@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from rostra.app import content_files
+from rostra.app import content_files, making
 from rostra.app.content_files import Found, NoPrimary, SlashMissing
+from rostra.app.making import Making
 from rostra.app.requests import credential, navigates, raw_path
 from rostra.app.uses import Uses
 from rostra.app.visits import Visits
@@ -33,12 +34,14 @@ from rostra.errors import NotSignedIn, Problem
 from rostra.execution.pool import StartFailed
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
-from rostra.rendering import serving
+from rostra.rendering import serving, variants
+from rostra.rendering.tables import Variant
 from rostra.web import pages
 from rostra.web.site import Site
 
 THUMBNAIL = "__thumbnail__"
 NOTICE = "X-Rostra-Notice"  # says in words what somebody should know of a page that is shown all the same
+NO_SLASH = "\0"  # what is wanted of a variant when only its closing slash is missing
 FULL_SECONDS = 3  # after which a visitor who found no room is told to try again
 
 
@@ -50,6 +53,8 @@ class Visit:
     item: Item
     bundle: Bundle | None
     rendering: Rendering | None
+    rest: str  # the decoded path behind the item's own, or its variant's
+    making: Making | None
     principal: Principal | None
     owner: str
     may_open: bool
@@ -89,7 +94,7 @@ class ContentPages:
         if not visit.where.complete:
             return self._with_slash(request, visit.where.prefix)
         if visit.bundle is None:
-            return pages.not_published(self._site, request, title=title, owner=owner)
+            return self._unmade(request, visit)
         if by_name(visit.bundle.kind).mode is Mode.interactive:
             return await self._explain(request, visit, visit.bundle)
         return await self._file(request, visit, visit.bundle)
@@ -116,11 +121,20 @@ class ContentPages:
             may_edit = access.may_edit(principal, facts)
             owner = await session.get_one(User, item.owner_id)
             bundle = await _bundle(session, item, where)
+            rest = unquote(raw_path(request)[len(where.prefix) :])
+            variant = await _variant(session, item, where, rest)
+            if variant is not None:
+                if not variants.may_see(principal, facts, variant):
+                    return None
+                rest = rest[len(variant.key) + 1 :][1:] if "/" in rest else NO_SLASH
+            rendering = await _rendering(session, bundle, where, variant, rest)
             return Visit(
                 where=where,
                 item=item,
                 bundle=bundle,
-                rendering=await _rendering(session, item, bundle, request, where),
+                rendering=rendering,
+                rest=rest,
+                making=None if rendering else await making.of_item(session, item.guid),
                 principal=principal,
                 owner=owner.email or owner.username,
                 may_open=may_edit if where.bundle_id is not None else access.may_view(principal, facts),
@@ -133,6 +147,19 @@ class ContentPages:
         known = visit.title if visit.may_edit else ""
         return pages.forbidden(
             self._site, request, title=known, owner=visit.owner, signed_in_as=visit.principal.username
+        )
+
+    def _unmade(self, request: Request, visit: Visit) -> Response:
+        """There is nothing to show yet: it is being made, or it was never published."""
+        if visit.making is None or visit.where.bundle_id is not None:
+            return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
+        return pages.waiting(
+            self._site,
+            request,
+            title=visit.title,
+            phase=visit.making.phase,
+            lines=visit.making.lines if visit.may_edit else (),
+            status_url=self._site.url(f"/__status__/{pool_key(visit.item.guid)}"),
         )
 
     async def _explain(self, request: Request, visit: Visit, bundle: Bundle) -> Response:
@@ -182,10 +209,11 @@ class ContentPages:
     async def _file(self, request: Request, visit: Visit, bundle: Bundle) -> Response:
         if request.method not in {"GET", "HEAD"}:
             return Response(status_code=405, headers={"Allow": "GET, HEAD"})
-        rest = unquote(raw_path(request)[len(visit.where.prefix) :])
-        found = content_files.find(self._tools.places, visit.item.guid, bundle, visit.rendering, rest)
+        if visit.rest == NO_SLASH:
+            return self._with_slash(request, raw_path(request) + "/")
+        found = content_files.find(self._tools.places, visit.item.guid, bundle, visit.rendering, visit.rest)
         if isinstance(found, NoPrimary):
-            return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
+            return self._unmade(request, visit)
         if isinstance(found, SlashMissing):
             return self._with_slash(request, raw_path(request) + "/")
         if found is None:
@@ -222,13 +250,22 @@ async def _bundle(session: AsyncSession, item: Item, where: Place) -> Bundle | N
     return bundle if bundle is not None and bundle.item_id == item.id else None
 
 
+async def _variant(session: AsyncSession, item: Item, where: Place, rest: str) -> Variant | None:
+    """Return the variant that is asked for by its key; drafts have none."""
+    key = serving.variant_key(rest)
+    if key is None or where.bundle_id is not None or by_name(item.kind).mode is not Mode.rendered:
+        return None
+    return await variants.find_key(session, item, key)
+
+
 async def _rendering(
-    session: AsyncSession, item: Item, bundle: Bundle | None, request: Request, where: Place
+    session: AsyncSession, bundle: Bundle | None, where: Place, variant: Variant | None, rest: str
 ) -> Rendering | None:
     if bundle is None:
         return None
-    wanted = sa.select(Rendering).where(Rendering.item_id == item.id)
-    revision = serving.wanted(unquote(raw_path(request)[len(where.prefix) :])).revision
+    # Another variant's renderings may be private: they are found under its own address only.
+    wanted = sa.select(Rendering).where(Rendering.item_id == bundle.item_id, variants.renderings_of(variant))
+    revision = serving.wanted(rest).revision
     if revision is not None:
         wanted = wanted.where(Rendering.id == revision)
     elif where.bundle_id is not None:

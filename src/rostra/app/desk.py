@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.api.services import Deploy
-from rostra.app import desk_rows
+from rostra.app import desk_rows, making
 from rostra.app.desk_people import People
 from rostra.app.desk_rows import Rows
+from rostra.app.making import Making
 from rostra.app.work import WorkShop
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
@@ -24,6 +25,8 @@ from rostra.db.engine import transaction
 from rostra.errors import NotFound
 from rostra.execution import logs
 from rostra.ids import PoolKey
+from rostra.kinds.kind import Mode
+from rostra.kinds.registry import by_name
 from rostra.runtimes.catalog import Catalog
 from rostra.web.pages import sentence
 from rostra.web.site import Site
@@ -154,9 +157,12 @@ class Desk(People):
         async with transaction(self.tools.reading) as session:
             item = await items.get(session, guid)
             facts = await permissions.facts(session, item, who)
-        may_edit = access.may_edit(who, facts)
-        access.require(may_edit if draft is not None else access.may_view(who, facts), who)
+            may_edit = access.may_edit(who, facts)
+            access.require(may_edit if draft is not None else access.may_view(who, facts), who)
+            now = await making.of_item(session, guid)
         pools = self.tools.pools
+        if draft is None and (item.live_bundle_id is None or by_name(item.kind).mode is Mode.rendered):
+            return _of_first(item, now, may_edit=may_edit)
         if not pools.defined(key):
             raise NothingRuns("this content has nothing to start", hint="Publish it again.")
         starting, trouble = pools.condition(key)
@@ -177,6 +183,15 @@ class Desk(People):
         if not access.may_know(who, facts):
             raise ItemNotFound(guid)
         return item, access.may_edit(who, facts)
+
+
+def _of_first(item: Item, now: Making | None, *, may_edit: bool) -> Waiting:
+    """Return how far the very first version of something is."""
+    if item.live_bundle_id is not None:
+        return Waiting(state=Progress.ready)
+    if now is not None:
+        return Waiting(state=Progress.starting, phase=now.phase, lines=now.lines if may_edit else ())
+    return Waiting(state=Progress.failed, phase="It could not be made. Whoever published it knows why.")
 
 
 async def _names(session: AsyncSession, guids: Sequence[str]) -> tuple[str, ...]:

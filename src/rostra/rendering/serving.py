@@ -13,6 +13,7 @@ from stat import S_ISDIR, S_ISREG
 from rostra.errors import NotFound
 
 _REVISION = re.compile(r"_rev(?P<id>[0-9]{1,18})(?P<slash>/)?")
+_VARIANT = re.compile(r"v(?P<key>[0-9a-z]{8})(?P<slash>/)?")
 _TYPES = mimetypes.MimeTypes(filenames=())  # Python's own table: the host's must not change what content is
 _TYPES_OF_OUR_OWN = {
     ".gz": "application/gzip",
@@ -77,6 +78,12 @@ def wanted(path: str) -> Wanted:
     if found is None or not (found["slash"] or found.end() == len(path)):
         return Wanted(None, path)
     return Wanted(int(found["id"]), path[found.end() :], complete=bool(found["slash"]))
+
+
+def variant_key(path: str) -> str | None:
+    """Return the key of the variant that ``path`` may begin with; a file may be called so as well."""
+    found = _VARIANT.match(path)
+    return found["key"] if found is not None and (found["slash"] or found.end() == len(path)) else None
 
 
 def locate(
