@@ -36,8 +36,9 @@ def main() -> int:
     with server(folder, config, url) as process:
         key = sign_up(folder, url)
         versions = installed(config)
+        samples = [sample for sample in chosen(options.samples) if runs_here(sample, config)]
         say(f"Python on this machine: {', '.join(versions)}")
-        opened = [publish(sample, folder, url, key, versions, number) for number, sample in enumerate(chosen(options.samples))]
+        opened = [publish(sample, folder, url, key, versions, number) for number, sample in enumerate(samples)]
         for line in opened:
             say(line)
         link = run([BIN / "rostra", "users", "sign-in-link", "--config", config]).strip()
@@ -65,6 +66,12 @@ def chosen(names: list[str]) -> list[Path]:
     return [path for path in everything if not names or path.name in names]
 
 
+def runs_here(sample: Path, config: Path) -> bool:
+    """Return whether the server has what the sample needs beside Python."""
+    needs = json.loads((sample / "sample.json").read_text()).get("needs")
+    return needs is None or bool(installed(config, needs))
+
+
 def configure(folder: Path, port: int) -> tuple[Path, str]:
     config = folder / "rostra.gcfg"
     if config.exists():
@@ -87,6 +94,7 @@ def configure(folder: Path, port: int) -> tuple[Path, str]:
         f"; Written by `make demo`. No Executable lines: Rostra uses the interpreters it finds.\n"
         f"[Server]\nDataDir = {folder / 'data'}\nAddress = {url}\n[HTTP]\nListen = 127.0.0.1:{port}\n"
         f"[Bootstrap]\nEnabled = true\nSecretKeyFile = {folder / 'secret'}\n[Python]\nEnabled = true\n"
+        + ("[R]\nEnabled = true\n" if shutil.which("R") else "")
     )
     return config, url
 
@@ -95,7 +103,9 @@ def configure(folder: Path, port: int) -> tuple[Path, str]:
 def server(folder: Path, config: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
     say(f"Starting Rostra at {url} (its log: {folder / 'server.log'})")
     with (folder / "server.log").open("ab") as log:
-        process = subprocess.Popen([BIN / "rostra", "serve", "--config", config], stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            [BIN / "rostra", "serve", "--config", config], stdout=log, stderr=log, start_new_session=True
+        )
     try:
         wait_until_ready(process, url, folder / "server.log")
         yield process
@@ -124,10 +134,10 @@ def sign_up(folder: Path, url: str) -> str:
     return key
 
 
-def installed(config: Path) -> list[str]:
+def installed(config: Path, language: str = "Python") -> list[str]:
     answer = json.loads(run([BIN / "rostra", "runtimes", "list", "--config", config, "--json"]))
     rows = answer["runtimes"] if isinstance(answer, dict) else answer
-    return [row["version"] for row in rows if row["usable"]]
+    return [row["version"] for row in rows if row["usable"] and row.get("language", "Python") == language]
 
 
 def publish(sample: Path, folder: Path, url: str, key: str, versions: list[str], number: int) -> str:
@@ -138,6 +148,11 @@ def publish(sample: Path, folder: Path, url: str, key: str, versions: list[str],
     if told["kind"] != "static":
         choice = [v for v in versions if v.rpartition(".")[0] in told.get("pythons", [v.rpartition(".")[0]])]
         (work / ".python-version").write_text("~=" + choice[number % len(choice)].rpartition(".")[0] + ".0\n")
+    if (manifest := work / "manifest.json").exists():  # published as it stands: the version is asked for in it
+        listed = json.loads(manifest.read_text())
+        listed["python"]["version"] = versions[number % len(versions)]
+        manifest.write_text(json.dumps(listed))
+        (work / ".python-version").unlink(missing_ok=True)
     started = time.monotonic()
     say(f"Publishing {told['title']} ...")
     first, *rest = told["deploy"]
@@ -170,7 +185,9 @@ def client(folder: Path, *words: str | Path, cwd: Path | None = None, check: boo
     return run([BIN / "rsconnect", *words], environ=environ, cwd=cwd, check=check)
 
 
-def run(words: list[str | Path], *, environ: dict[str, str] | None = None, cwd: Path | None = None, check: bool = True) -> str:
+def run(
+    words: list[str | Path], *, environ: dict[str, str] | None = None, cwd: Path | None = None, check: bool = True
+) -> str:
     done = subprocess.run(words, env=environ, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return done.stdout + (done.stderr if environ else "")

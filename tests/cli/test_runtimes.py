@@ -109,7 +109,7 @@ def test_list_says_what_can_be_used_and_why_not(rostra, file, tmp_path: Path) ->
     code, out, _ = rostra("runtimes", "list", "--config", config)
     first, second = out.splitlines()
     assert code == 0
-    assert first.startswith(NOW)
+    assert first.startswith(f"Python  {NOW}")
     assert first.endswith("usable")
     assert second.endswith("does not exist")
     code, out, _ = rostra("runtimes", "list", "--config", config, "--json")

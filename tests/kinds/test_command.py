@@ -29,7 +29,7 @@ def context(entrypoint: str = "app:app") -> StartContext:
     )
 
 
-INTERACTIVE = [kind for kind in registry.ALL.values() if kind.mode is Mode.interactive and kind.start]
+INTERACTIVE = [kind for kind in registry.ALL.values() if kind.mode is Mode.interactive and kind.python]
 
 
 @pytest.mark.parametrize("kind", INTERACTIVE, ids=lambda kind: kind.name)

@@ -69,9 +69,7 @@ def test_a_name_like_none_lists_what_there_is() -> None:
     assert "python-fastapi" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "name", ["shiny", "rmd-shiny", "rmd-static", "api", "quarto-static", "quarto-shiny", "nodejs", "unknown"]
-)
+@pytest.mark.parametrize("name", ["tensorflow-saved-model", "quarto-shiny", "nodejs", "unknown"])
 def test_what_is_not_run_is_refused_with_a_sentence(name: str) -> None:
     with pytest.raises(KindNotRun) as caught:
         registry.runnable(name)

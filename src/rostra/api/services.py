@@ -14,6 +14,7 @@ from rostra.config.sections import Settings
 from rostra.content.places import Places
 from rostra.content.tools import nothing_beside
 from rostra.content.tables import Item, Rendering
+from rostra.content.tools import nothing_beside
 from rostra.content.variables import Box
 from rostra.db.engine import Sessions
 from rostra.environments.record import Ready

@@ -108,6 +108,7 @@ async def control(
             box=variables.open_box(places.secrets / "variables.key"),
             clock=clock,
             user=user,
+            beside=present.beside,
         )
         running = _composed(present, tools, environments, facts)
         journal.listener = running.visits.pool_changed

@@ -17,6 +17,8 @@ from rostra.config.sections import Settings
 from rostra.errors import Problem
 from rostra.runtimes.catalog import Catalog, open_catalog
 from rostra.runtimes.model import Runtime
+from rostra.runtimes.r_catalog import BesideCatalog, open_beside
+from rostra.runtimes.r_model import Beside
 
 log = structlog.get_logger()
 
@@ -41,6 +43,15 @@ class Present:
     def runtimes(self) -> Sequence[Runtime]:
         return self.catalog.runtimes
 
+    async def look_beside(self) -> BesideCatalog:
+        """Look at R and Quarto as they are now: packages of R come and go while the server runs."""
+        settings = self.settings
+        folder = memory(settings).parent
+        return await open_beside(settings.r, settings.quarto, memory=folder, sources=self.loaded.sources)
+
+    async def beside(self) -> Beside:
+        return (await self.look_beside()).offer
+
     async def reload(self, read: Callable[[], Loaded]) -> None:
         """Take over what ``read`` returns. What would be refused at start changes nothing, and the log says why."""
         try:
@@ -53,7 +64,7 @@ class Present:
         log.info("configuration reloaded")
         for name in waiting:
             log.warning(f"{name} was changed; it counts after a restart of the server")
-        for line in self.catalog.lines():
+        for line in (*self.catalog.lines(), *(await self.look_beside()).lines()):
             log.info(line)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rostra.app.r_documents import Asked, make
 from rostra.content import variables
 from rostra.content.builds import Say
 from rostra.content.deploy import Work
@@ -39,7 +40,6 @@ class Renderer:
         Raises:
             RenderFailed: with cell and line; nothing is left of it.
         """
-        assert environment is not None, "documents run in an environment"
         tools, key = self.tools, ProcessKey(new_key())
         async with transaction(tools.reading) as session:
             own = await variables.for_process(session, tools.box, work.item.id)
@@ -48,8 +48,13 @@ class Renderer:
         folder.parent.mkdir(parents=True, exist_ok=True)
         tools.places.process(key).parent.mkdir(parents=True, exist_ok=True)
         given = parameters if parameters is not None else (usual.parameters if usual else {})
-        job = dataclasses.replace(self._job(work, environment, own, key, folder), parameters=given)
-        done = await render(job, say)
+        if not work.kind.python:
+            asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters=given)
+            done = await make(asked, tools, self.host, say)
+        else:
+            assert environment is not None, "notebooks run in an environment"
+            job = dataclasses.replace(self._job(work, environment, own, key, folder), parameters=given)
+            done = await render(job, say)
         return Rendering(
             item_id=work.item.id,
             bundle_id=work.bundle.id,

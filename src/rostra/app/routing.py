@@ -62,6 +62,7 @@ def services(settings: Settings, shop: WorkShop, passwords: Passwords, reports: 
         reading=tools.reading,
         settings=tools.settings,
         runtimes=tools.runtimes,
+        beside=tools.beside,
         places=tools.places,
         box=tools.box,
         clock=tools.clock,

@@ -83,8 +83,9 @@ class Visits:
             "pool": key,
             "item": item.guid,
             "user": principal.guid if principal else None,
-            "headers": identity(principal),
+            "headers": [*identity(principal), *shiny_identity(principal, bundle.kind)],
             "sticky": by_name(bundle.kind).sticky,
+            "stripped": by_name(bundle.kind).stripped,
             "ttl": NO_SECONDS if principal and principal.via is Via.process_key else YES_SECONDS,
         }
 
@@ -186,6 +187,13 @@ def identity(principal: Principal | None) -> list[list[str]]:
         return []
     named = json.dumps({"user": principal.username, "groups": []}, ensure_ascii=True)
     return [["RStudio-Connect-Credentials", named]]
+
+
+def shiny_identity(principal: Principal | None, kind: str) -> list[list[str]]:
+    """Return the header in which Shiny for R looks for who is there (``session$user``), with the same content."""
+    if kind not in ("shiny", "rmd-shiny"):
+        return []
+    return [["Shiny-Server-Credentials", value] for _, value in identity(principal)]
 
 
 def _each_once(*prefixes: str | None) -> Iterator[str]:

@@ -23,6 +23,7 @@ from rostra.runtimes.catalog import Catalog, inspect, open_catalog, state_of
 from rostra.runtimes.errors import NoMatchingPython
 from rostra.runtimes.matching import choose
 from rostra.runtimes.model import Match, Policy, Request, Runtime, RuntimeState
+from rostra.runtimes.r_catalog import open_beside
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -46,10 +47,13 @@ def list_(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Look at every interpreter and say which can be used, and why not."""
     loaded = load(config, os.environ)
     catalog = asyncio.run(inspect(loaded.settings.python, memory=None, sources=loaded.sources))
+    beside = asyncio.run(open_beside(loaded.settings.r, loaded.settings.quarto, memory=None, sources=loaded.sources))
     if as_json:
-        print(json.dumps(catalog.to_json(), indent=2))
+        rows = [{"language": "Python", **row} for row in catalog.to_json()]
+        print(json.dumps([*rows, *(row.to_json() for row in beside.rows)], indent=2))
         return
-    for line in catalog.lines() or [_nothing(catalog, enabled=loaded.settings.python.enabled)]:
+    lines = [*(f"Python  {line}" for line in catalog.lines()), *beside.lines()]
+    for line in lines or [_nothing(catalog, enabled=loaded.settings.python.enabled)]:
         print(line)
 
 

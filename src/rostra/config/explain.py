@@ -20,7 +20,7 @@ class NoSuchSetting(NotFound):
     def __init__(self, name: str) -> None:
         self.name = name
         names = {setting.full_name.lower(): setting.full_name for setting in all_settings()}
-        names |= {setting.name.lower(): setting.full_name for setting in reversed(all_settings())}  # the first of its name
+        names |= {setting.name.lower(): setting.full_name for setting in reversed(all_settings())}  # the first counts
         near = difflib.get_close_matches(name.lower(), names, n=1)
         hint = f"Did you mean {names[near[0]]}?" if near else "`rostra config show` lists them all."
         super().__init__(f"there is no setting {name}", hint=hint)

@@ -175,9 +175,7 @@ class Quarto:
     executable: tuple[Path, ...] = setting(
         [], "Absolute path of one quarto program; repeat the line for each.", reloadable=True
     )
-    probe_timeout: dt.timedelta = setting(
-        dt.timedelta(seconds=30), "How long a Quarto may take to say its version."
-    )
+    probe_timeout: dt.timedelta = setting(dt.timedelta(seconds=30), "How long a Quarto may take to say its version.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from packaging.version import Version
 
 from rostra.config.sections import Settings
+from rostra.content.beside import Chosen, needs_python
 from rostra.content.manifest import Manifest
 from rostra.content.tables import Bundle, Item
 from rostra.environments.requirement_lines import decode
@@ -54,6 +55,7 @@ class Built:
 
     match: Match | None
     environment: Environment | None
+    beside: Chosen = field(default_factory=Chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ async def build(
         InstallFailed: the packages could not be installed; nothing is left behind.
     """
     manifest = source.manifest
-    if not source.kind.python:
+    if not needs_python(source.kind, manifest):
         return Built(None, None)
     match = choose(request(manifest), Policy(settings.python.version_matching), runtimes)
     for line in asked(manifest):

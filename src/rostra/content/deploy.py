@@ -6,13 +6,14 @@ does the whole task again.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rostra.content import builds, bundles, items, manifest, unpack
+from rostra.content import beside, builds, bundles, items, manifest, unpack
 from rostra.content.builds import Built, RuntimeGone, Say
 from rostra.content.manifest import Manifest
 from rostra.content.processes import Processes
@@ -136,6 +137,27 @@ async def unpacked(work: Work, tools: Tools) -> None:
 
 
 async def environment(order: Order, work: Work, tools: Tools, say: Say) -> Built:
+    """Choose what the bundle runs on and make its environment, or take what an earlier build of it chose.
+
+    Raises:
+        RuntimeGone: it is only to be built, and its interpreter is not there any more.
+        LanguageNotHere, NoMatchingR, PackagesMissing: it needs more than Python.
+    """
+    chosen = await _beside(work, tools, say)
+    return dataclasses.replace(await _python(order, work, tools, say), beside=chosen)
+
+
+async def _beside(work: Work, tools: Tools, say: Say) -> beside.Chosen:
+    wanted, offer = beside.wish(work.manifest), await tools.beside()
+    if work.bundle.state == "built":
+        try:
+            return beside.recorded(work.kind, wanted, work.bundle, offer)
+        except beside.ProgramGone as gone:
+            say(f"{gone.message}; choosing anew")
+    return beside.choose(work.kind, wanted, offer, say)
+
+
+async def _python(order: Order, work: Work, tools: Tools, say: Say) -> Built:
     """Choose an interpreter and make the environment, or take what an earlier build of this bundle chose.
 
     Building alone proves nothing, so it stays on the interpreter the bundle has; only a deploy may choose anew.
@@ -154,7 +176,7 @@ async def environment(order: Order, work: Work, tools: Tools, say: Say) -> Built
             runtimes=tools.runtimes(),
             say=say,
         )
-    if work.bundle.state == "built" and work.kind.python:
+    if work.bundle.state == "built" and beside.needs_python(work.kind, work.manifest):
         try:
             ready = await rebuild(source, work.bundle, tools, say)
         except RuntimeGone as gone:
@@ -192,12 +214,13 @@ def chosen(built: Built, tools: Tools) -> dict[str, object]:
         facts["managed"] = built.environment.root is not None
     if built.match is not None:
         facts["match_reason"] = built.match.reason
-    return facts
+    return facts | beside.facts(built.beside)
 
 
 def _recorded(bundle: Bundle) -> sa.Update:
     names = ("state", "built_at", "runtime_version", "runtime_path", "environment_key", "managed", "match_reason")
-    return sa.update(Bundle).where(Bundle.id == bundle.id).values({name: getattr(bundle, name) for name in names})
+    more = ("r_version", "r_path", "quarto_version", "quarto_path")
+    return sa.update(Bundle).where(Bundle.id == bundle.id).values({n: getattr(bundle, n) for n in (*names, *more)})
 
 
 async def _start(step: Step) -> None:

@@ -14,6 +14,7 @@ from rostra.execution.launcher import Launch, Mount
 from rostra.ids import ProcessKey
 from rostra.kinds.kind import Kind, StartContext
 from rostra.kinds.registry import by_name
+from rostra.runtimes.r_model import RInstallation
 
 RUNNER = Path(__file__).parent.parent / "runner"
 
@@ -24,6 +25,7 @@ class Start:
 
     ``variables`` are the item's own, in clear. ``api_key`` is the short-lived key of its owner, or None.
     ``server_url`` is the public address without a closing slash; when it has a path, ``base_path`` begins with it.
+    ``environment`` and ``overlay`` are None for content without Python, ``r`` for content without R.
     """
 
     guid: str
@@ -32,14 +34,15 @@ class Start:
     entrypoint: str
     base_path: str
     server_url: str
-    environment: Environment
-    overlay: Path
+    environment: Environment | None
+    overlay: Path | None
     variables: Mapping[str, str]
     api_key: str | None
     user: tuple[int, int] | None
     log_bytes: int
     memory_bytes: int | None = None
     options: Mapping[str, object]
+    r: RInstallation | None = None
 
 
 def launch(start: Start, key: ProcessKey, places: Places, labels: Mapping[str, str]) -> Launch:
@@ -73,12 +76,15 @@ def context(start: Start, socket: Path, places: Places) -> StartContext:
         base_path=start.base_path,
         public_url=urljoin(start.server_url, start.base_path),
         options=start.options,
+        r=start.r.executable if start.r else None,
     )
 
 
 def visible(start: Start, places: Places) -> tuple[Path, ...]:
-    """Return the host folders the process may read: its code, its environment, the interpreter, our runner."""
-    return (places.app(start.guid, start.bundle_id), *start.environment.mounts, start.overlay, RUNNER)
+    """Return the host folders the process may read: its code, its environment, what it runs on, our runner."""
+    python = start.environment.mounts if start.environment else ()
+    overlay = (start.overlay,) if start.overlay else ()
+    return (places.app(start.guid, start.bundle_id), *python, *overlay, *(start.r.mounts if start.r else ()), RUNNER)
 
 
 def environment_variables(start: Start, key: str, kind: Kind) -> dict[str, str]:
@@ -97,8 +103,9 @@ def environment_variables(start: Start, key: str, kind: Kind) -> dict[str, str]:
     return {"LANG": "C.UTF-8", **given}
 
 
-def search_path(environment: Environment) -> str:
-    return ":".join((str(environment.python.parent), "/usr/local/bin", "/usr/bin", "/bin"))
+def search_path(environment: Environment | None) -> str:
+    own = (str(environment.python.parent),) if environment else ()
+    return ":".join((*own, "/usr/local/bin", "/usr/bin", "/bin"))
 
 
 def seconds(value: int | None, default: dt.timedelta) -> dt.timedelta:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth import keys
 from rostra.config.sections import Scheduler
-from rostra.content import builds, items, manifest, variables
+from rostra.content import beside, builds, items, manifest, variables
 from rostra.content.builds import RuntimeGone
 from rostra.content.errors import ItemNotFound
 from rostra.content.launching import Start, launch, seconds
@@ -136,9 +136,13 @@ class Processes:
         told = manifest.read(json.dumps(bundle.manifest).encode())
         code = tools.places.app(item.guid, bundle.id)
         source = builds.Source(told, kind, code)
+        environment, overlay = None, None
+        chosen = beside.recorded(kind, beside.wish(told), bundle, await tools.beside())
         try:
-            environment = await rebuild(source, bundle, tools, progress.say, place=progress.stands)
-            overlay = await tools.environments.overlay(environment.runtime, progress.say)
+            if beside.needs_python(kind, told):
+                environment = await rebuild(source, bundle, tools, progress.say, place=progress.stands)
+            if environment is not None and kind.python:
+                overlay = await tools.environments.overlay(environment.runtime, progress.say)
         finally:
             progress.installing = False
         async with transaction(tools.sessions) as session:
@@ -163,9 +167,10 @@ class Processes:
             log_bytes=settings.applications.job_log_size,
             memory_bytes=item.memory_limit or None,
             options={},
+            r=chosen.r,
         )
         # What runs in an environment keeps it: it must not be removed as unused.
-        return launch(start, process, tools.places, {**labels, "environment": environment.key})
+        return launch(start, process, tools.places, {**labels, "environment": environment.key if environment else ""})
 
     async def _find(self, session: AsyncSession, key: PoolKey) -> tuple[Item, Bundle] | None:
         guid, draft = split_pool(key)

@@ -84,6 +84,10 @@ class Bundle(Table):
     runtime_path: Mapped[str | None]
     match_reason: Mapped[str | None]
     environment_key: Mapped[str | None] = mapped_column(index=True)
+    r_version: Mapped[str | None]
+    r_path: Mapped[str | None]
+    quarto_version: Mapped[str | None]
+    quarto_path: Mapped[str | None]
     managed: Mapped[bool | None]
     built_at: Mapped[dt.datetime | None]
 

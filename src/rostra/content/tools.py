@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +14,11 @@ from rostra.content.variables import Box
 from rostra.db.engine import Sessions
 from rostra.execution.pool import Pools
 from rostra.runtimes.model import Runtime
+from rostra.runtimes.r_model import NOTHING, Beside
+
+
+async def nothing_beside() -> Beside:
+    return NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,7 @@ class Tools:
 
     ``settings`` and ``runtimes`` are asked for each time, because a reload changes them.
 
+    ``beside`` looks at what there is beside Python: R with its packages, Quarto.
     ``user`` is the (uid, gid) content runs as, None when the server itself is not root. ``box`` opens variables.
     """
 
@@ -35,6 +41,7 @@ class Tools:
     box: Box
     clock: Clock
     user: tuple[int, int] | None
+    beside: Callable[[], Awaitable[Beside]] = nothing_beside
 
     @property
     def server_url(self) -> str:

@@ -40,6 +40,7 @@ class Decision:
     user: str | None = None
     identity: bytes = b""  # header lines
     sticky: bool = False
+    stripped: bool = False  # the process knows no base path and gets requests as if it were mounted at /
 
 
 def read_decision(message: dict[str, Any], now: float) -> Decision:
@@ -65,6 +66,7 @@ def read_decision(message: dict[str, Any], now: float) -> Decision:
             user=message["user"],
             identity=b"".join(headers.line(name, value) for name, value in message["headers"]),
             sticky=bool(message["sticky"]),
+            stripped=bool(message.get("stripped")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as why:
         raise BadDecision(f"control's decision lacks something: {why!r}") from why
@@ -127,6 +129,8 @@ def exchanged(target: bytes, decision: Decision) -> bytes | None:
     """
     if not target.startswith(decision.prefix):
         return None
+    if decision.stripped:
+        return b"/" + target[len(decision.prefix) :]
     if decision.prefix == decision.base:
         return target
     return decision.base + target[len(decision.prefix) :]

@@ -21,6 +21,7 @@ def runner(kind: str, env: Mapping[str, str] | None = None) -> Callable[[StartCo
 
 
 def _argv(kind: str, context: StartContext) -> tuple[str, ...]:
+    assert context.environment is not None, "Python content runs in an environment"
     options = {
         "--kind": kind,
         "--entrypoint": context.entrypoint,

@@ -23,21 +23,23 @@ class StartContext:
     ``base_path`` is where visitors reach it, with both slashes: ``/content/{guid}/``; requests arrive with it.
     ``public_url`` is the same as an absolute URL. ``overlay`` is the site-packages folder of the server's own ASGI and
     WSGI servers for this interpreter. ``socket`` is where it must listen. ``code_dir`` is the unpacked bundle.
+    ``r`` is the R program of content that needs one; then there may be no Python ``environment``, and no overlay.
     """
 
     entrypoint: str
     code_dir: Path
-    environment: Environment
-    overlay: Path
+    environment: Environment | None
+    overlay: Path | None
     socket: Path
     base_path: str
     public_url: str
     options: Mapping[str, object] = field(default_factory=dict)
+    r: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The command and the variables this kind adds. ``argv[0]`` is the content's own interpreter."""
+    """The command and the variables this kind adds. ``argv[0]`` is the content's own interpreter, or its R."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -51,6 +53,9 @@ class Kind:
     ``additions`` are packages the server needs in the environment. ``job_tag`` names its processes on the wire.
     ``sticky``: a visitor stays on one process (its state lives in memory there).
     ``api``: programs rather than people are the usual visitors (no waiting page unless HTML is asked for).
+    ``r`` names the packages that the R for it must have (``pandoc`` is the program); None: it needs no R.
+    ``quarto``: it is made by Quarto. Content of either sort has a Python environment when its manifest asks for one.
+    ``stripped``: its server knows no base path, so requests arrive as if it were mounted at ``/``.
     ``refusal`` says in one sentence why Rostra does not run this kind; empty when it does (`registry.runnable`).
     """
 
@@ -64,4 +69,7 @@ class Kind:
     job_tag: str = "unknown"
     sticky: bool = True
     api: bool = False
+    r: tuple[str, ...] | None = None
+    quarto: bool = False
+    stripped: bool = False
     refusal: str = ""

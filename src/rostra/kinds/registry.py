@@ -8,14 +8,17 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from rostra.errors import Forbidden, Invalid
-from rostra.kinds import dashboards, elsewhere, files, notebooks, web
+from rostra.kinds import dashboards, elsewhere, files, notebooks, quarto, r, web
 from rostra.kinds.kind import Kind
 
 ALL: Mapping[str, Kind] = MappingProxyType(
     {
         kind.name: kind
         for kind in sorted(
-            (*web.KINDS, *dashboards.KINDS, *notebooks.KINDS, *files.KINDS, *elsewhere.KINDS),
+            (
+                *(*web.KINDS, *dashboards.KINDS, *notebooks.KINDS, *files.KINDS),
+                *(*r.KINDS, *quarto.KINDS, *elsewhere.KINDS),
+            ),
             key=lambda kind: kind.number,
         )
     }

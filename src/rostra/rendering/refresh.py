@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from rostra.content import builds, deploy, items
+from rostra.content import beside, builds, deploy, items
 from rostra.content.builds import Say
 from rostra.content.deploy import Order, Work
 from rostra.content.rebuild import rebuild
@@ -105,7 +105,8 @@ async def _render(work: Work, variant: Variant, tools: Tools, render: RenderVari
     say(f"Rendering {work.item.title or work.item.name} from bundle {work.bundle.id}")
     await deploy.unpacked(work, tools)
     source = builds.Source(work.manifest, work.kind, tools.places.app(work.item.guid, work.bundle.id))
-    environment = await rebuild(source, work.bundle, tools, say) if work.kind.python else None
+    needed = beside.needs_python(work.kind, work.manifest)
+    environment = await rebuild(source, work.bundle, tools, say) if needed else None
     return await render(work, environment, say, variant.parameters)
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import datetime as dt
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +12,10 @@ from packaging.version import Version
 
 from rostra.config import sections
 from rostra.config.load import Source
-from rostra.runtimes import footprint
 from rostra.runtimes.model import Policy
-from rostra.runtimes.r_model import Beside, QuartoInstallation, RInstallation
+from rostra.runtimes.quarto import Found, probe_quarto
+from rostra.runtimes.r_model import Beside, RInstallation
 from rostra.runtimes.r_probe import RProbe, probe_r
-from rostra.runtimes.spawn import ask
 
 # What each sort of content needs of an R besides the packages it names itself.
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -29,7 +24,6 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "Plumber": ("plumber",),
     "Python from R": ("reticulate",),
 }
-_QUARTO_VERSION = re.compile(rb"^([0-9]{1,4}(?:\.[0-9]{1,9}){1,3})\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +42,8 @@ class BesideRow:
     def cells(self) -> tuple[str, str, str, str]:
         verdict = self.problem or "usable"
         return (
+            f"{self.language:<6}",  # as wide as "Python"
             str(self.version or "-"),
-            self.language,
             str(self.executable),
             f"{verdict}; {self.note}" if self.note else verdict,
         )
@@ -90,9 +84,12 @@ async def open_beside(
     sources: Mapping[str, Source] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> BesideCatalog:
-    """Look at what is configured; nothing of what is not enabled. ``memory`` keeps what Rs said between calls."""
-    probes = await probe_r(_r_paths(r, environ), timeout=r.probe_timeout, memory=memory) if r.enabled else ()
-    quartos = await _quartos(quarto) if quarto.enabled else ()
+    """Look at what is configured; nothing of what is not enabled. ``memory`` is a folder for what they said."""
+    r_file, quarto_file = (memory and memory / "r.json"), (memory and memory / "quarto.json")
+    paths = _r_paths(r, environ) if r.enabled else ()
+    probes = await probe_r(paths, timeout=r.probe_timeout, memory=r_file)
+    programs = quarto.executable if quarto.enabled else ()
+    quartos = await probe_quarto(programs, timeout=quarto.probe_timeout, memory=quarto_file)
     rows = [_r_row(found, place) for found, place in zip(probes, _places("R", len(probes), sources), strict=True)]
     places = _places("Quarto", len(quartos), sources)
     rows += [_quarto_row(path, found, place) for (path, found), place in zip(quartos, places, strict=True)]
@@ -149,36 +146,7 @@ def _r_row(found: RProbe, place: str) -> BesideRow:
     )
 
 
-async def _quartos(quarto: sections.Quarto) -> tuple[tuple[Path, QuartoInstallation | str], ...]:
-    async with asyncio.TaskGroup() as group:
-        asked = {path: group.create_task(_quarto(path, quarto.probe_timeout)) for path in quarto.executable}
-    return tuple((path, task.result()) for path, task in asked.items())
-
-
-async def _quarto(path: Path, timeout: dt.timedelta) -> QuartoInstallation | str:
-    try:
-        spoken = await ask(path, timeout, words=("--version",))
-    except OSError as why:
-        return f"cannot be started: {why.strerror or why}"
-    said = _QUARTO_VERSION.search(spoken.output)
-    if said is None:
-        return "is not Quarto: it does not say its version"
-    return QuartoInstallation(version=Version(said[1].decode()), executable=path, mounts=_quarto_mounts(path))
-
-
-def _quarto_mounts(path: Path) -> tuple[Path, ...]:
-    """Return the installation's folder (that of ``bin``) for every link on the way, unless the system shows it."""
-    found: list[Path] = []
-    with contextlib.suppress(OSError):
-        for link in (*footprint.links(path), Path(os.path.realpath(path))):
-            folder = link.parent.parent if link.parent.name == "bin" else link.parent
-            shown = any(folder.is_relative_to(each) for each in footprint.SYSTEM_FOLDERS)
-            if not shown and len(folder.parts) > 2:
-                found.append(folder)
-    return tuple(dict.fromkeys(found))
-
-
-def _quarto_row(path: Path, found: QuartoInstallation | str, place: str) -> BesideRow:
+def _quarto_row(path: Path, found: Found, place: str) -> BesideRow:
     if isinstance(found, str):
         return BesideRow(language="Quarto", executable=path, place=place, problem=found)
     return BesideRow(language="Quarto", executable=path, place=place, version=found.version)

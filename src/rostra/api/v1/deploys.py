@@ -12,7 +12,7 @@ from rostra.api.edge import Known, Live, changing
 from rostra.api.services import Deploy, Services
 from rostra.api.subjects import Subject, load_to_edit
 from rostra.auth.principals import Principal
-from rostra.content import audit_log, bundles, items
+from rostra.content import audit_log, beside, bundles, items
 from rostra.content.tables import Bundle
 from rostra.errors import NotFound
 from rostra.ids import TaskId
@@ -59,7 +59,8 @@ async def start(live: Services, who: Principal, reference: str, wanted: DeployBo
     """Enqueue the task and return its id.
 
     Raises:
-        ItemNotFound, BundleNotFound, NothingToDeploy, ContentLocked, KindChanged, KindNotRun
+        ItemNotFound, BundleNotFound, NothingToDeploy, ContentLocked, KindChanged, KindNotRun,
+        LanguageNotHere
     """
     activate = wanted.activate is not False
     async with changing(live, who, "build_content" if build_only else "deploy_content", reference) as session:
@@ -68,6 +69,7 @@ async def start(live: Services, who: Principal, reference: str, wanted: DeployBo
         items.check_unlocked(subject.item)
         items.check_kind(subject.item, bundle.kind)
         kind = runnable(bundle.kind)
+        beside.check(kind, await live.beside())
         if activate and not build_only:
             subject.item.deployed_at = live.clock.now()  # clients read it without waiting for the task
         order = Deploy(

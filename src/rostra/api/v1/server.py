@@ -6,10 +6,12 @@ import datetime as dt
 import functools
 import socket
 import zoneinfo
+from collections.abc import Iterable
 from typing import Any
 
 import anyio
 from fastapi import APIRouter
+from packaging.version import Version
 
 import rostra
 from rostra.api.edge import Known, Live
@@ -96,7 +98,11 @@ def _license() -> dict[str, Any]:
 def _abilities(settings: Settings) -> dict[str, Any]:
     managed = settings.python.environment_management
     return {
-        "runtimes": ["Python"] if settings.python.enabled else [],
+        "runtimes": [
+            name
+            for name, on in (("Python", settings.python), ("R", settings.r), ("Quarto", settings.quarto))
+            if on.enabled
+        ],
         "git_enabled": False,
         "git_available": False,
         "execution_type": "native",
@@ -169,10 +175,24 @@ def installation(runtime: Runtime) -> dict[str, Any]:
 
 
 @router.get("/v1/server_settings/r")
+async def r(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG001
+    """The Rs content can be published to, oldest first."""
+    return {"installations": _versions(each.version for each in (await live.beside()).r)}
+
+
 @router.get("/v1/server_settings/quarto")
+async def quarto(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG001
+    """The Quartos content can be published to, oldest first."""
+    return {"installations": _versions(each.version for each in (await live.beside()).quarto)}
+
+
+def _versions(there: Iterable[Version]) -> list[dict[str, Any]]:
+    return [{"version": str(each), "cluster_name": "Local", "image_name": "Local"} for each in sorted(there)]
+
+
 @router.get("/v1/server_settings/tensorflow")
 async def other_languages(who: Known) -> dict[str, Any]:  # noqa: ARG001
-    """R, Quarto and TensorFlow: none is offered."""
+    """TensorFlow: not offered."""
     return {"installations": []}
 
 

@@ -1,0 +1,27 @@
+# Renders one R Markdown document, or the site in this folder, and writes what came of it beside.
+local({
+  job <- jsonlite::read_json(commandArgs(trailingOnly = TRUE)[1], simplifyVector = TRUE)
+  parameters <- if (length(job$params)) as.list(job$params) else NULL
+  if (isTRUE(job$site)) {
+    generator <- rmarkdown::site_generator(".")
+    if (is.null(generator)) stop("this folder is no R Markdown site: it has no _site.yml")
+    rmarkdown::render_site(".", envir = new.env(parent = globalenv()), quiet = FALSE)
+    made <- file.path(".", generator$output_dir)
+    inside <- list.files(made, all.files = FALSE, recursive = TRUE)
+    for (folder in unique(dirname(inside))) dir.create(file.path(job$out, folder), recursive = TRUE, showWarnings = FALSE)
+    file.copy(file.path(made, inside), file.path(job$out, inside), copy.mode = FALSE)
+    primary <- "index.html"
+  } else {
+    primary <- basename(rmarkdown::render(
+      job$input, output_dir = job$out, params = parameters, envir = new.env(parent = globalenv()), quiet = FALSE))
+  }
+  metadata <- rmarkdown::output_metadata$get()
+  # Files the document asks to be kept beside its page.
+  for (name in unlist(metadata$rsc_output_files)) {
+    place <- file.path(job$out, name)
+    dir.create(dirname(place), recursive = TRUE, showWarnings = FALSE)
+    file.copy(file.path(dirname(job$input), name), place, recursive = FALSE, copy.mode = FALSE)
+  }
+  told <- list(primary = primary, metadata = metadata)
+  jsonlite::write_json(told, job$told, auto_unbox = TRUE, null = "null", force = TRUE)
+})
