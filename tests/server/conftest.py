@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support import interpreters
@@ -16,6 +17,12 @@ def python() -> str:
     if found is None:
         pytest.skip("no Python 3.11 or 3.13 on this machine")
     return str(found)
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a short path: sockets lie below it."""
+    return tmp_path_factory.mktemp("s")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from support.bundles import bundle
 from support.server import Reply, Server
 
 # Needs no package at all: what serves it comes with the server.
-SOURCE = '''
+SOURCE = """
 import asyncio, json, os, sys, time
 from urllib.parse import parse_qs
 
@@ -66,7 +66,7 @@ async def echo(receive, send):
             await send({"type": "websocket.send", "text": VERSION + ":" + (message.get("text") or "")})
         else:
             return
-'''
+"""
 
 
 def source(version: str = "one", more: str = "") -> str:
@@ -130,9 +130,14 @@ def new_item(server: Server, access: str = "all", **fields: object) -> Direct:
     return Direct(server, made["guid"])
 
 
-def packed(files: Mapping[str, str | bytes], kind: str = "python-fastapi", entrypoint: str = "app:app", **more: Any) -> bytes:
+def packed(
+    files: Mapping[str, str | bytes], kind: str = "python-fastapi", entrypoint: str = "app:app", **more: Any
+) -> bytes:
     """Return a bundle that asks for this very Python; without a ``requirements.txt`` it needs no package."""
-    python = {"version": platform.python_version(), "package_manager": {"name": "pip", "package_file": "requirements.txt"}}
+    python = {
+        "version": platform.python_version(),
+        "package_manager": {"name": "pip", "package_file": "requirements.txt"},
+    }
     told = {"python": python, "metadata": {"appmode": kind, "entrypoint": entrypoint}} | more
     return bundle({"requirements.txt": "", **files}, **told)
 

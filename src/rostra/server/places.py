@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rostra.config.checks import listen_address
-from rostra.errors import Problem
+from rostra.errors import Forbidden, Problem
+from rostra.execution.local import LONGEST_RUN_DIR
+from rostra.ids import new_key
 
 BACKLOG = 1024
-SOCKET_PATH_BYTES = 107
 _LOCK = "lock"  # holds the server's process id
 
 
@@ -30,11 +31,11 @@ def prepare(data_dir: Path) -> Path:
         CannotServe: they cannot be made or written, or the path is too long for sockets.
     """
     run_dir = data_dir / "run"
-    longest = len(os.fsencode(run_dir / "p" / ("k" * 16) / "s"))
-    if longest > SOCKET_PATH_BYTES:
+    room = LONGEST_RUN_DIR - len(f"/run/p/{new_key()}")
+    if len(os.fsencode(data_dir)) > room:
         raise CannotServe(
-            f"the data folder's path is too long: a socket under {data_dir} would have {longest} bytes",
-            hint=f"A unix socket's path may have {SOCKET_PATH_BYTES} bytes; choose a shorter Server.DataDir.",
+            f"the path of the data folder {data_dir} has {len(os.fsencode(data_dir))} bytes; {room} are the most",
+            hint="Paths of unix sockets are short by nature, and some lie below it: choose a shorter Server.DataDir.",
         )
     try:
         # Content runs as another account and must be able to pass through to what is mounted for it.
@@ -62,7 +63,9 @@ def only_server(run_dir: Path) -> Iterator[None]:
         CannotServe: another server holds it.
     """
     try:
-        handle = (run_dir / _LOCK).open("r+" if (run_dir / _LOCK).exists() else "w+")
+        # Nobody else may as much as open it: whoever can could hold the lock, too.
+        handle = os.fdopen(os.open(run_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "r+")
+        os.fchmod(handle.fileno(), 0o600)
     except OSError as why:
         raise _unusable(run_dir.parent, why) from why
     with handle:
@@ -80,10 +83,18 @@ def only_server(run_dir: Path) -> Iterator[None]:
 
 
 def holder(data_dir: Path) -> int | None:
-    """Return the process id of the server that holds the data folder now, None when there is none."""
+    """Return the process id of the server that holds the data folder now, None when there is none.
+
+    Raises:
+        Forbidden: this account may not know.
+    """
     try:
         with (data_dir / "run" / _LOCK).open() as handle:
             return None if _taken(handle.fileno()) else int(handle.read())
+    except PermissionError as why:
+        raise Forbidden(
+            f"this account may not see which server uses {data_dir}", hint="Run this as the account the server runs as."
+        ) from why
     except (OSError, ValueError):
         return None
 
