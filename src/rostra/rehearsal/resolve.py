@@ -15,7 +15,7 @@ import anyio
 
 from rostra.environments import failure, installed, parts, uv
 from rostra.environments.errors import InstallFailed
-from rostra.environments.folders import read_plain, scratch
+from rostra.environments.folders import give, read_plain, scratch
 from rostra.environments.requirements import Requirements
 from rostra.environments.site import Site, Tools, silent
 from rostra.environments.spec import Environment, EnvironmentSpec
@@ -69,7 +69,7 @@ async def resolve(spec: EnvironmentSpec, present: Present, tools: Tools) -> Reso
         BadRequirement
     """
     wanted = await anyio.to_thread.run_sync(read_requirements, spec)
-    async with scratch(tools.data_dir / "rehearsals") as place:
+    async with scratch(tools.yard) as place:
         site = Site(
             tools=tools,
             runtime=spec.runtime,
@@ -80,6 +80,7 @@ async def resolve(spec: EnvironmentSpec, present: Present, tools: Tools) -> Reso
         )
         await anyio.to_thread.run_sync(site.prepare)
         await anyio.to_thread.run_sync(parts.copy, spec.bundle_dir, wanted.local_parts, site.parts)
+        await anyio.to_thread.run_sync(lambda: give(site.box, like=tools.yard))
         try:
             return await _Resolver(site, wanted, present).plans()
         except TimeoutError:
@@ -209,7 +210,6 @@ class _Resolver:
             env=uv.variables(site.index, cache),
             network=True,
             readable=(site.tools.uv,),
-            writable=() if site.private else (cache,),
             on_line=silent,
         )
 

@@ -39,9 +39,11 @@ _BACK = {
 
 async def inspect(code: Path, runtime: Runtime, tools: Tools) -> Told | None:
     """Return what ``runtime`` says of the bundle unpacked in ``code``, in the sandbox; None when it cannot say."""
-    async with scratch(tools.data_dir / "rehearsals") as place:
+    async with scratch(tools.yard) as place:
         ends_at = asyncio.get_running_loop().time() + _SECONDS
-        site = Site(tools=tools, runtime=runtime, root=place, say=silent, index=tools.index, ends_at=ends_at)
+        site = Site(
+            tools=tools, runtime=runtime, root=place, say=silent, index=tools.index, ends_at=ends_at, private=True
+        )
         await anyio.to_thread.run_sync(site.prepare)
         script, out = Path(check_code.__file__), site.box / "found.json"
         argv = (str(runtime.executable), "-I", "-S", str(script), str(code), str(out))

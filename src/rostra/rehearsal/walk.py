@@ -56,6 +56,7 @@ class Walk:
     rehearsal_id: str
     say: Say
     on_result: OnResult = lambda *_: None
+    make_steps: Callable[[Bench, str, dt.datetime], Steps] = Steps
     done: int = 0
     total: int = 0
     asked: int = 0
@@ -75,7 +76,7 @@ class Walk:
         self._wish = Wish(tuple(told.retire), told.onto)
         self._wanted = self.bench.possible(tuple(Step(step) for step in told.steps))
         since = told.created_at - (dt.timedelta() if told.fresh else REMEMBERED)
-        self._steps = Steps(self.bench, told.id, since)
+        self._steps = self.make_steps(self.bench, told.id, since)
         self.total = sum(counted.values())
         self.done = self.total - len(left)
         self._begin(left)
