@@ -16,6 +16,7 @@ from rostra.errors import Invalid
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]+")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", re.ASCII)
 _LONGEST_SUBJECT = 300
+_TYPES = mimetypes.MimeTypes(filenames=())  # the host's own table must not change what a mail is
 
 
 class BadAddress(Invalid):
@@ -122,5 +123,5 @@ def _storable(text: str) -> str:
 
 
 def _guessed(name: str) -> str:
-    kind, encoding = mimetypes.guess_type(name, strict=False)
+    kind, encoding = _TYPES.guess_type(name)
     return kind if kind and encoding is None else "application/octet-stream"
