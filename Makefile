@@ -19,7 +19,7 @@ demo: setup ## start a server here and publish real sample content to it
 	$(BIN)/python scripts/demo.py
 
 test: setup ## the default tests: no daemon, no network, a minute or two
-	$(BIN)/python -m pytest -n auto -q -m "not interpreters and not sandbox and not postgres and not server and not compat and not browser and not fault"
+	$(BIN)/python -m pytest -n auto -q -m "not interpreters and not sandbox and not postgres and not server and not compat and not browser and not fault and not r"
 
 test-all: setup ## every tier this machine can run
 	$(BIN)/python -m pytest -q

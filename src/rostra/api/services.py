@@ -12,7 +12,6 @@ from rostra.auth.passwords import Passwords
 from rostra.clock import Clock
 from rostra.config.sections import Settings
 from rostra.content.places import Places
-from rostra.content.tools import nothing_beside
 from rostra.content.tables import Item, Rendering
 from rostra.content.tools import nothing_beside
 from rostra.content.variables import Box

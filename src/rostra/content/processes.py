@@ -155,9 +155,7 @@ class Processes:
             bundle_id=bundle.id,
             kind=kind.name,
             entrypoint=bundle.entrypoint,
-            base_path=base_path(
-                item.guid, item.vanity_path, bundle.id if draft else None, server=tools.server_path
-            ),
+            base_path=base_path(item.guid, item.vanity_path, bundle.id if draft else None, server=tools.server_path),
             server_url=tools.server_url,
             environment=environment,
             overlay=overlay,
