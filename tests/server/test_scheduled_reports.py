@@ -1,0 +1,180 @@
+"""A scheduled notebook from its deploy to the mail it sends, and what happens to it when its Python goes."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import interpreters
+from support.direct import Direct, new_item
+from support.mail import PASSWORD, USER, MailServer, mail_server
+from support.server import Server, free_port, running_server
+
+pytestmark = [pytest.mark.server, pytest.mark.interpreters, pytest.mark.xdist_group("reports")]
+
+DOT = base64.b64encode(b"\x89PNG\r\n\x1a\n dot").decode()
+
+
+def notebook(*cells: str, **metadata: Any) -> str:
+    made = [
+        {"cell_type": "code", "metadata": {"tags": ["parameters"]} if not number else {}, "source": source,
+         "outputs": [], "execution_count": None, "id": f"cell{number}"}
+        for number, source in enumerate(cells)
+    ]  # fmt: skip
+    return json.dumps({"cells": made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+
+
+REPORT = notebook(
+    "region = 'everywhere'",
+    "assert region != 'nowhere', 'there are no sales'\n"
+    "import sys\nfrom IPython.display import HTML, Image, display\nimport base64, pathlib\n"
+    "pathlib.Path('data.csv').write_text('a,b\\n1,2\\n')\n"
+    f"display(Image(data=base64.b64decode('{DOT}'), format='png'))\n"
+    "display(HTML(f'<p>sales of {region} on {sys.version_info.minor}</p>'))",
+    rsc_email_attachments=["data.csv"],
+    rsc_email_subject="Sales this week",
+)
+
+
+@dataclass
+class World:
+    server: Server
+    mail: MailServer
+    minor: str
+    pythons: list[Path]
+
+    def deployed(self, source: str) -> Direct:
+        item = new_item(self.server)
+        files = {"report.ipynb": source, "requirements.txt": "ipykernel\n"}
+        version = next(v for v in interpreters.installed() if v.startswith(f"{self.minor}."))
+        python = {"version": version, "package_manager": {"name": "pip", "package_file": "requirements.txt"}}
+        item.deploy(files, metadata={"appmode": "jupyter-static", "entrypoint": "report.ipynb"}, python=python)
+        item.change(title="Weekly sales")
+        return item
+
+    def schedule(self, item: Direct, **more: Any) -> dict[str, Any]:
+        start = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)).isoformat(timespec="seconds")
+        body = {"type": "day", "schedule": {"N": 1}, "start_time": start, "timezone": "UTC", "email": True, **more}
+        made: dict[str, Any] = self.server.ask(f"{item.api}/schedule", "PUT", body)
+        return made
+
+    def renderings(self, item: Direct) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.server.ask(f"{item.api}/renderings")
+        return found
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    found = [interpreters.minor(minor) for minor in ("3.10", "3.11")]
+    if None in found:
+        pytest.skip("no Python 3.10 and 3.11 on this machine")
+    pythons = [Path(str(python)) for python in found]
+    folder, port = tmp_path_factory.mktemp("s"), free_port()
+    extra = (
+        "[Server]\nEmailProvider = smtp\nSenderEmail = reports@example.org\n"
+        f"[SMTP]\nHost = 127.0.0.1\nPort = {port}\nUser = {USER}\nPassword = {PASSWORD}\nCAFile = {folder}/cert.pem\n"
+    )
+    with mail_server(folder, port=port) as mail, running_server(folder, pythons, extra) as server:
+        me = server.ask("/__api__/v1/user")
+        server.ask(f"/__api__/v1/users/{me['guid']}", "PUT", {"email": "ada@example.org"})
+        yield World(server, mail, "3.10", pythons)
+
+
+def test_a_test_mail_arrives(world: World) -> None:
+    task = world.server.ask("/__api__/v1/tasks/send-test-email", "POST", {"to": "bob@example.org"})
+    done = world.server.wait_for(task["task_id"])
+    assert done["code"] == 0, done
+    assert world.mail.taken.pop().recipients == ["bob@example.org"]
+    refused = world.server.ask("/__api__/v1/tasks/send-test-email", "POST", {"to": "gone@example.org"})
+    done = world.server.wait_for(refused["task_id"])
+    assert done["code"] == 1
+    assert "no such person" in done["error"]
+
+
+def test_a_scheduled_report_is_rendered_and_mailed(world: World) -> None:
+    item = world.deployed(REPORT)
+    (first,) = world.renderings(item)
+    world.mail.taken.clear()
+    world.schedule(item)
+    (taken,) = world.mail.wait_for(1, within=60)
+    newest = world.renderings(item)[0]
+    assert newest["id"] != first["id"]
+    assert taken.tls
+    assert taken.recipients == ["ada@example.org"]
+    assert taken.message["Subject"] == "Sales this week"
+    link = f"{world.server.url}{newest['path']}"
+    assert link in taken.part("plain")
+    html = taken.part("html")
+    assert "sales of everywhere on 10" in html
+    assert "<script" not in html
+    assert "style=" in html
+    assert re.search(r'src="cid:[0-9a-f]+@picture"', html)
+    attached = {part.get_filename(): part.get_content() for part in taken.message.iter_attachments()}
+    assert attached["data.csv"].split() == ["a,b", "1,2"]
+    assert "sales of everywhere" in item.get(f"_rev{first['id']}/").text
+    assert "sales of everywhere" in item.get(f"_rev{newest['id']}/").text
+    jobs = world.server.ask(f"{item.api}/jobs")
+    assert (jobs[0]["key"], jobs[0]["tag"], jobs[0]["exit_code"]) == (newest["job_key"], "build_jupyter", 0)
+    assert world.server.ask(f"{item.api}/jobs/{newest['job_key']}/log")["entries"]
+
+
+def test_a_variant_has_parameters_and_revisions_of_its_own(world: World) -> None:
+    item = world.deployed(REPORT)
+    variant = world.server.ask(f"{item.api}/variants", "POST", {"name": "West", "parameters": {"region": "the west"}})
+    task = world.server.ask(f"{item.api}/render", "POST", {"variant_key": variant["key"]})["task_id"]
+    done = world.server.wait_for(task)
+    assert done["code"] == 0, done
+    assert "sales of everywhere" in item.get().text
+    assert "sales of the west" in item.get(f"v{variant['key']}/").text
+    assert item.get(f"v{variant['key']}/data.csv").text == "a,b\n1,2\n"
+    (made,) = world.server.ask(f"{item.api}/renderings?variant_key={variant['key']}")
+    assert item.get(f"_rev{made['id']}/").status == 404, "a private revision is not under the item's own address"
+    item.change(access_type="all")
+    assert item.get(Authorization="").status == 200
+    assert item.get(f"v{variant['key']}/", Authorization="").status == 404
+
+
+def test_a_failed_run_keeps_the_last_revision_and_says_why(world: World) -> None:
+    item = world.deployed(REPORT)
+    before = item.get().text
+    variant = world.server.ask(f"{item.api}/variants")[0]
+    world.server.ask(f"{item.api}/variants/{variant['key']}", "PATCH", {"parameters": {"region": "nowhere"}})
+    world.mail.taken.clear()
+    world.schedule(item)
+    (taken,) = world.mail.wait_for(1, within=60)
+    assert taken.message["Subject"] == "Weekly sales could not be rendered"
+    assert "cell 3, line 1" in taken.part("plain")
+    assert "there are no sales" in taken.part("html")
+    assert "Visitors still see" in taken.part("plain")
+    assert item.get().text == before
+
+
+def test_a_report_on_a_python_that_went_mails_that_and_stays_readable(world: World) -> None:
+    item = world.deployed(REPORT)
+    before = item.get().text
+    config = world.server.config.read_text()
+    world.server.stop()
+    world.server.config.write_text(config.replace(f"Executable = {world.pythons[0]}\n", ""))
+    world.server.start()
+    try:
+        world.mail.taken.clear()
+        world.schedule(item)
+        (taken,) = world.mail.wait_for(1, within=60)
+        assert taken.message["Subject"] == "Weekly sales could not be rendered"
+        assert re.search(r"runs on Python 3\.10\.\d+, which this server no longer offers", taken.part("plain"))
+        assert "Publish it again" in taken.part("html")
+        assert item.get().text == before
+        answer = world.server.ask(f"{item.api}/render", "POST", {})
+        assert world.server.wait_for(answer["task_id"])["code"] == 1
+        assert len(world.renderings(item)) == 1
+    finally:
+        world.server.stop()
+        world.server.config.write_text(config)
+        world.server.start()
