@@ -1,15 +1,25 @@
+import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from rostra.api import reference
+from rostra.api import openapi, reference
+from rostra.api.app import description
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 HOW = "run: python -m rostra.api.reference docs/reference"
 
 
-@pytest.mark.parametrize(("name", "page"), [("errors.md", reference.errors_page), ("api.md", reference.routes_page)])
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("errors.md", reference.errors_page),
+        ("api.md", reference.routes_page),
+        ("openapi.json", reference.openapi_text),
+    ],
+)
 def test_the_page_is_what_the_code_says(name: str, page: object) -> None:
     assert (PAGES / name).read_text() == page(), HOW  # type: ignore[operator]
 
@@ -29,3 +39,26 @@ def test_every_route_says_what_it_answers() -> None:
     rows = [line for line in reference.routes_page().splitlines() if line.startswith("| `")]
     assert len(rows) > 60
     assert [row for row in rows if row.endswith("|  |")] == []
+
+
+def test_every_operation_has_a_name_of_its_own() -> None:
+    made = description()
+    names = [operation["operationId"] for methods in made["paths"].values() for operation in methods.values()]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert len(names) > 150
+
+
+def test_bodies_are_described_and_every_reference_leads_somewhere() -> None:
+    made = description()
+    body = made["paths"]["/v1/users"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "username" in body["properties"]
+    told = json.dumps(made)
+    for name in set(re.findall(r"#/components/schemas/(\w+)", told)):
+        assert name in made["components"]["schemas"]
+
+
+def test_the_page_for_people_needs_nothing_from_elsewhere() -> None:
+    page = openapi._page(description())
+    assert "<script" not in page
+    assert "http" not in re.sub(r"The HTTP API|httponly", "", page).replace("http-equiv", "")
+    assert "GET /v1/content/{guid}" in page

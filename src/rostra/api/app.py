@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from rostra.api import legacy, problems
+from rostra.api import legacy, openapi, problems
 from rostra.api import schedules as legacy_schedules
 from rostra.api import variants as legacy_variants
 from rostra.api.bodies import Drained
@@ -19,8 +22,10 @@ from rostra.api.v1 import (
     caches,
     content,
     deploys,
+    environments,
     groups,
     jobs,
+    oauth,
     packages,
     permissions,
     rehearsals,
@@ -28,6 +33,7 @@ from rostra.api.v1 import (
     schedules,
     search,
     server,
+    system,
     tags,
     thumbnails,
     tokens,
@@ -39,7 +45,7 @@ from rostra.api.v1 import (
 )
 
 ROUTERS = (
-    *(server.router, users.router, content.router, bundles.router, deploys.router, variables.router),
+    *(server.router, system.router, users.router, content.router, bundles.router, deploys.router, variables.router),
     *(
         repository.router,
         permissions.router,
@@ -54,6 +60,8 @@ ROUTERS = (
         search.router,
         bookmarks.router,
         thumbnails.router,
+        oauth.router,
+        environments.router,
         tokens.router,
         bundle_files.router,
         audit.router,
@@ -63,8 +71,20 @@ ROUTERS = (
         legacy_variants.router,
         legacy_schedules.router,
         legacy.router,
+        openapi.router,
     ),
 )
+
+
+def described() -> list[APIRoute]:
+    """Return every route that is part of the API's description."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return [route for route in routes if route.include_in_schema]
+
+
+def description() -> dict[str, Any]:
+    """Return the OpenAPI document of the whole API."""
+    return openapi.document(described(), server.WIRE_VERSION)
 
 
 def application() -> FastAPI:

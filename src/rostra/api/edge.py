@@ -22,6 +22,7 @@ from rostra.errors import Forbidden, NotSignedIn
 
 _AFTER = "after_commit"
 MOUNT = "/__api__"
+BODY = "rostra_body"  # the attribute that tells the API's description what a dependency reads
 
 
 class SignInNeeded(NotSignedIn):
@@ -115,6 +116,7 @@ def parsed(model: Any) -> Any:
     async def parse(request: Request, who: Known) -> Any:  # noqa: ARG001  (who asks is settled first)
         return bodies.understood(adapter, await bodies.whole(request))
 
+    setattr(parse, BODY, model)
     return Depends(parse)
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from fastapi.routing import APIRoute
 
 import rostra
-from rostra.api.app import ROUTERS
+from rostra.api import openapi
+from rostra.api.app import ROUTERS, described
 from rostra.api.problems import status_of
+from rostra.api.v1.server import WIRE_VERSION
 from rostra.errors import Problem
 
 _NOT_PART = ("rostra.runner", "rostra.db.migrations")
@@ -97,9 +99,14 @@ def _route(route: APIRoute) -> str:
     return f"| `{method} {route.path[1:]}` | {said} |\n"
 
 
+def openapi_text() -> str:
+    return openapi.text(described(), WIRE_VERSION)
+
+
 def main(folder: Path) -> None:
     (folder / "errors.md").write_text(errors_page())
     (folder / "api.md").write_text(routes_page())
+    (folder / "openapi.json").write_text(openapi_text())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from rostra.api import openapi
 from rostra.api.app import build as build_api
 from rostra.api.services import Services
 from rostra.app.content_pages import ContentPages
@@ -31,6 +32,7 @@ def build(services: Services, desk: Desk, pages: ContentPages) -> Starlette:
     app = Starlette(
         routes=[
             Mount("/__api__", build_api(services)),
+            Route("/__docs__/api", openapi.page),
             *routes(desk),
             Route("/{path:path}", pages.answer, methods=EVERY_METHOD),
         ]

@@ -14,6 +14,8 @@ from rostra.auth.tokens import fingerprint
 from rostra.errors import Conflict, Invalid, NotFound
 from rostra.ids import new_secret
 
+_VISITOR = "visit/"  # where the key of a process is kept, for keys that end by time
+
 
 class NoSuchKey(NotFound):
     code = "no-such-key"
@@ -71,6 +73,27 @@ async def for_process(
     return (await _add(session, row))[1]
 
 
+async def for_visitor(
+    session: AsyncSession, user_id: int, item_guid: str, now: dt.datetime, *, cap: Role, expires_at: dt.datetime
+) -> str:
+    """Make the key content is given to act for its visitor; return the secret. It cannot make other keys."""
+    row = ApiKey(
+        user_id=user_id,
+        name=f"visit of {item_guid}",
+        process_key=f"{_VISITOR}{item_guid}",
+        role=cap,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return (await _add(session, row))[1]
+
+
+async def forget_expired_visitors(session: AsyncSession, now: dt.datetime) -> None:
+    """Remove the keys of visits that are over."""
+    over = sa.and_(ApiKey.process_key.startswith(_VISITOR), ApiKey.expires_at <= now)
+    await session.execute(sa.delete(ApiKey).where(over))
+
+
 async def _add(session: AsyncSession, row: ApiKey) -> tuple[ApiKey, str]:
     secret = new_secret()
     row.key_hash = fingerprint(secret)
@@ -106,5 +129,6 @@ async def revoke_for_process(session: AsyncSession, process_key: str) -> None:
 
 async def revoke_for_processes_other_than(session: AsyncSession, running: Collection[str]) -> None:
     """At start: end the keys of every process that does not run any more."""
-    gone = sa.and_(ApiKey.process_key.is_not(None), ApiKey.process_key.not_in(running))
+    visitor = ApiKey.process_key.startswith(_VISITOR)
+    gone = sa.and_(ApiKey.process_key.is_not(None), ApiKey.process_key.not_in(running), sa.not_(visitor))
     await session.execute(sa.delete(ApiKey).where(gone))

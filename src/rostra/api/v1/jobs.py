@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import sqlalchemy as sa
 from fastapi import APIRouter
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from rostra.api import shapes
 from rostra.api.edge import Known, Live, changing
@@ -20,12 +23,14 @@ from rostra.content.tables import Job
 from rostra.db.engine import transaction
 from rostra.errors import Conflict, Invalid, NotFound
 from rostra.execution import logs
+from rostra.execution.logs import LogLine
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
 
 router = APIRouter()
 
 MOST_LOG_LINES = 5000
+TAIL_SECONDS, TAIL_ROUNDS = 1.0, 600
 
 
 class NoSuchJob(NotFound):
@@ -79,20 +84,63 @@ async def get_job(key: str, subject: Inspected) -> dict[str, Any]:
 async def get_log(key: str, subject: Inspected, live: Live, maxLogLines: int = MOST_LOG_LINES) -> dict[str, Any]:  # noqa: N803
     """The last lines a job wrote, oldest first, with their time and stream."""
     row = await _one(subject, key)
-    if row.log is None:
-        return {"entries": []}
-    path, most = live.places.data_dir / row.log, min(max(maxLogLines, 0), MOST_LOG_LINES)
-    lines = await anyio.to_thread.run_sync(logs.read, path, most)
-    return {
-        "entries": [
-            {
-                "source": "stderr" if line.source == "rostra" else line.source,
-                "timestamp": wire_time(line.at),
-                "data": line.text,
-            }
-            for line in lines
-        ]
-    }
+    lines = await _lines(live, row, min(max(maxLogLines, 0), MOST_LOG_LINES))
+    return {"entries": [_entry(line) for line in lines]}
+
+
+async def _lines(live: Services, row: Job, most: int | None) -> list[LogLine]:
+    return [] if row.log is None else await anyio.to_thread.run_sync(logs.read, live.places.data_dir / row.log, most)
+
+
+def _entry(line: LogLine) -> dict[str, str]:
+    """Return a line as clients know one: they know two streams, and what the server says is on the second."""
+    source = "stderr" if line.source == "rostra" else line.source
+    return {"source": source, "timestamp": wire_time(line.at), "data": line.text}
+
+
+@router.get("/v1/content/{guid}/jobs/{key}/download")
+async def download_log(key: str, subject: Inspected, live: Live, filename: str = "") -> Response:
+    """All a job wrote, as a text file."""
+    row = await _one(subject, key)
+    lines = await _lines(live, row, None)
+    name = "".join(letter for letter in filename if letter.isalnum() or letter in "._-")[:100] or f"{key}.log"
+    head = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return PlainTextResponse("".join(f"{line.text}\n" for line in lines), headers=head)
+
+
+@router.get("/v1/content/{guid}/jobs/{key}/error")
+async def get_error(key: str, subject: Inspected) -> Response:
+    """Why a job failed, in one sentence; 204 when it did not."""
+    row = await _one(subject, key)
+    if not row.error:
+        return Response(status_code=204)
+    return JSONResponse({"code": row.tag, "summary": row.error, "help_url": None})
+
+
+@router.get("/v1/content/{guid}/jobs/{key}/tail")
+async def tail_log(guid: str, key: str, who: Known, live: Live) -> StreamingResponse:
+    """What a job writes, line by line as JSON, until it ends or for ten minutes."""
+    async with transaction(live.reading) as session:
+        await _one(await load_to_edit(session, live, who, guid), key)
+    return StreamingResponse(_tail(live, key), media_type="application/x-ndjson")
+
+
+async def _tail(live: Services, key: str) -> AsyncIterator[str]:
+    """Yield each line once. What fell out of a log's bounded middle meanwhile is skipped."""
+    last: LogLine | None = None
+    for _ in range(TAIL_ROUNDS):
+        async with transaction(live.reading) as session:  # none is open while the client reads
+            row = await session.get(Job, key)
+        if row is None:
+            return
+        lines = await _lines(live, row, None)
+        fresh = lines[lines.index(last) + 1 :] if last in lines else lines
+        for line in fresh:
+            yield json.dumps(_entry(line), ensure_ascii=False) + "\n"
+        last = lines[-1] if lines else last
+        if row.ended_at is not None:
+            return
+        await anyio.sleep(TAIL_SECONDS)
 
 
 @router.post("/v1/content/{guid}/restart")

@@ -1,0 +1,163 @@
+"""The API's description, made from the signatures of its endpoints: as OpenAPI 3.1, and as a page for people."""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from rostra.api.edge import BODY, MOUNT
+
+router = APIRouter()
+
+_ERROR = {
+    "type": "object",
+    "required": ["code", "error", "payload"],
+    "properties": {"code": {"type": "integer"}, "error": {"type": "string"}, "payload": {}},
+}
+_SAFETY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def document(routes: list[APIRoute], version: str) -> dict[str, Any]:
+    """Return the OpenAPI document of these routes. The same routes always give the same document."""
+    ids = Counter(route.name for route in routes)
+    for route in routes:
+        method = min(route.methods or {"GET"})
+        route.operation_id = route.name if ids[route.name] == 1 else f"{route.name}__{method.lower()}_{_slug(route)}"
+    made = get_openapi(
+        title="Rostra", version=version, openapi_version="3.1.0", routes=routes, servers=[{"url": MOUNT}]
+    )
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Error"] = _ERROR
+    made["components"]["securitySchemes"] = {
+        "key": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Key, a space, an API key"}
+    }
+    made["security"] = [{"key": []}]
+    for route in routes:
+        for method in route.methods or ():
+            _complete(made["paths"][route.path_format][method.lower()], route, schemas)
+    return made
+
+
+def _slug(route: APIRoute) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in route.path).strip("_")
+
+
+def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any]) -> None:
+    """Add what FastAPI does not know: the body, and how errors look."""
+    responses = operation["responses"]
+    responses.pop("422", None)
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    responses["default"] = {"description": "What is wrong, and what to do", "content": error}
+    module = route.endpoint.__module__.rpartition(".")[2]
+    operation["tags"] = [module.replace("_", " ")]
+    body = next(_bodies(route.dependant), None)
+    if body is not None:
+        adapter: TypeAdapter[Any] = TypeAdapter(body)
+        schema = adapter.json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+
+
+def _bodies(dependant: Dependant) -> Iterator[Any]:
+    """Yield what `edge.parsed` reads for this endpoint."""
+    for one in dependant.dependencies:
+        found = getattr(one.call, BODY, None)
+        if found is not None:
+            yield found
+        yield from _bodies(one)
+
+
+def text(routes: list[APIRoute], version: str) -> str:
+    """Return the document as it is committed: sorted, so that changes are easy to see."""
+    return json.dumps(document(routes, version), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+@functools.lru_cache(maxsize=1)
+def _served() -> tuple[dict[str, Any], str]:
+    from rostra.api.app import description
+
+    made = description()
+    return made, _page(made)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> JSONResponse:  # noqa: ARG001  (open to everybody, as clients' generators expect)
+    """This description."""
+    return JSONResponse(_served()[0])
+
+
+async def page(request: Request) -> Response:  # noqa: ARG001
+    """Return the description as a page: no script, nothing from elsewhere."""
+    return HTMLResponse(_served()[1], headers=_SAFETY)
+
+
+def _page(made: dict[str, Any]) -> str:
+    groups: dict[str, list[str]] = {}
+    for path, methods in made["paths"].items():
+        for method, operation in methods.items():
+            groups.setdefault(operation["tags"][0], []).append(_row(path, method, operation))
+    contents = "".join(f'<li><a href="#{_anchor(name)}">{_safe(name)}</a></li>' for name in sorted(groups))
+    sections = "".join(
+        f'<h2 id="{_anchor(name)}">{_safe(name.capitalize())}</h2><dl>{"".join(rows)}</dl>'
+        for name, rows in sorted(groups.items())
+    )
+    return _PAGE.format(contents=contents, sections=sections, mount=MOUNT)
+
+
+def _row(path: str, method: str, operation: dict[str, Any]) -> str:
+    said = _safe((operation.get("description") or "").split("\n")[0])
+    given = [
+        f"<li><code>{_safe(one['name'])}</code> ({_safe(one['in'])}{', required' if one.get('required') else ''})</li>"
+        for one in operation.get("parameters", [])
+    ]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    if body and body.get("properties"):
+        names = ", ".join(f"<code>{_safe(name)}</code>" for name in body["properties"])
+        given.append(f"<li>body: {names}</li>")
+    listed = f"<ul>{''.join(given)}</ul>" if given else ""
+    return f"<dt><code>{method.upper()} {_safe(path)}</code></dt><dd>{said}{listed}</dd>"
+
+
+def _anchor(name: str) -> str:
+    return _safe(name.replace(" ", "-"))
+
+
+def _safe(value: str) -> str:
+    return html.escape(value)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>The HTTP API</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+  color-scheme: light dark }}
+nav ul {{ columns: 14rem; padding-left: 1rem }}
+dt {{ margin-top: 1rem; overflow-wrap: anywhere }}
+dd {{ margin-left: 1rem }}
+code {{ font-family: ui-monospace, monospace }}
+</style></head><body>
+<h1>The HTTP API</h1>
+<p>All paths are below <code>{mount}</code>. Send <code>Authorization: Key</code> with an API key. Bodies are JSON. The
+same description for programs: <a href="../__api__/openapi.json">OpenAPI 3.1</a>.</p>
+<nav><ul>{contents}</ul></nav>
+{sections}
+</body></html>
+"""

@@ -1,0 +1,182 @@
+"""The server itself: its checks, its storage, its queue, its host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import anyio
+import sqlalchemy as sa
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+import rostra
+from rostra.api import checks
+from rostra.api.edge import Administrator, Live, Reading, Writing, changing
+from rostra.api.paging import Paged
+from rostra.api.subjects import Inspected
+from rostra.clock import wire_time
+from rostra.content.access import visible_to
+from rostra.content.tables import Bundle, CheckRun, Item
+from rostra.errors import NotFound
+from rostra.jobs.tables import Task
+
+router = APIRouter()
+
+DONE = "done"
+
+
+class NoSuchRun(NotFound):
+    code = "no-such-check-run"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"there is no run of the checks {run_id[:40]!r}", hint="List the runs.")
+
+
+def shape(row: CheckRun) -> dict[str, Any]:
+    results = row.results.get("results", [])
+    passed = sum(result["passed"] for result in results)
+    return {
+        "id": str(row.id),
+        "start_time": wire_time(row.started_at),
+        "hostname": row.hostname,
+        "status": row.status,
+        "passed": passed,
+        "failed": len(results) - passed,
+    }
+
+
+@router.get("/v1/system/checks")
+async def list_check_runs(who: Administrator, session: Reading) -> list[dict[str, Any]]:  # noqa: ARG001
+    """The runs of the checks, newest first."""
+    rows = await session.execute(sa.select(CheckRun).order_by(CheckRun.id.desc()).limit(500))
+    return [shape(row) for row in rows.scalars()]
+
+
+@router.post("/v1/system/checks", status_code=201)
+async def run_checks(who: Administrator, live: Live) -> dict[str, Any]:
+    """Run the checks: database, disk, sandbox and every interpreter. The run is over when the answer comes."""
+    began = live.clock.now()
+    results = await checks.run(live)
+    async with changing(live, who, "run_checks", None) as session:
+        row = CheckRun(status=DONE, hostname=socket.gethostname(), started_at=began, results={"results": results})
+        session.add(row)
+        await session.flush()
+        return shape(row)
+
+
+async def _run(session: AsyncSession, run_id: str) -> CheckRun:
+    numeric = run_id.isascii() and run_id.isdecimal() and len(run_id) < 19
+    row = await session.get(CheckRun, int(run_id)) if numeric else None
+    if row is None:
+        raise NoSuchRun(run_id)
+    return row
+
+
+@router.get("/v1/system/checks/{run_id}")
+async def get_check_run(run_id: str, who: Administrator, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+    """One run."""
+    return shape(await _run(session, run_id))
+
+
+@router.get("/v1/system/checks/{run_id}/results")
+async def get_check_results(run_id: str, who: Administrator, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+    """What each check of a run found."""
+    row = await _run(session, run_id)
+    return {"run": shape(row), "results": row.results.get("results", [])}
+
+
+@router.delete("/v1/system/checks/{run_id}", status_code=204)
+async def delete_check_run(run_id: str, who: Administrator, session: Writing) -> Response:  # noqa: ARG001
+    """Forget a run."""
+    await session.delete(await _run(session, run_id))
+    return Response(status_code=204)
+
+
+@router.get("/v1/system/chronicle")
+async def chronicle(who: Administrator) -> dict[str, Any]:  # noqa: ARG001
+    """The vendor's metrics agent: there is none."""
+    return {"enabled": False, "ready": False}
+
+
+@router.get("/v1/system/hosts")
+async def hosts(who: Administrator) -> list[dict[str, Any]]:  # noqa: ARG001
+    """The machines content runs on: this one."""
+    return [{"hostname": socket.gethostname(), "version": rostra.__version__}]
+
+
+@router.get("/v1/system/storage")
+async def storage(who: Administrator, live: Live) -> dict[str, Any]:  # noqa: ARG001
+    """How full the disk of the data folder is, in bytes, and what its folders take."""
+    return await anyio.to_thread.run_sync(_disk, live.places.data_dir)
+
+
+def _disk(folder: Path) -> dict[str, Any]:
+    usage = shutil.disk_usage(folder)
+    parts = [{"name": part.name, "bytes": _size(part)} for part in sorted(folder.iterdir()) if part.is_dir()]
+    return {"total_bytes": usage.total, "used_bytes": usage.used, "free_bytes": usage.free, "folders": parts}
+
+
+def _size(folder: Path) -> int:
+    """Return what a folder takes; what goes while it is counted is left out."""
+    total, seen = 0, set[tuple[int, int]]()
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                found = os.lstat(os.path.join(place, name))  # noqa: PTH118  (there may be millions of files)
+                if (found.st_dev, found.st_ino) not in seen:
+                    total += found.st_blocks * 512
+                    if found.st_nlink > 1:
+                        seen.add((found.st_dev, found.st_ino))
+    return total
+
+
+@router.get("/v1/content/storage")
+async def content_storage(who: Administrator, session: Reading, page: Paged) -> dict[str, Any]:
+    """What the bundles of each item take, the largest first, in bytes."""
+    size = sa.func.coalesce(sa.func.sum(Bundle.size), 0)
+    rows = sa.select(Item.guid, size, sa.func.count(Bundle.id)).outerjoin(Bundle, Bundle.item_id == Item.id)
+    wanted = rows.where(visible_to(who)).group_by(Item.id, Item.guid)
+    total = (await session.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))).scalar_one()
+    first = (page.number - 1) * page.size
+    found = await session.execute(wanted.order_by(size.desc(), Item.id).limit(page.size).offset(first))
+    return page.of([_stored(guid, bytes_, count) for guid, bytes_, count in found], total)
+
+
+def _stored(guid: str, size: int, count: int) -> dict[str, Any]:
+    return {"content_guid": guid, "bundles": count, "bundle_bytes": int(size)}
+
+
+@router.get("/v1/content/{guid}/storage")
+async def one_content_storage(subject: Inspected) -> dict[str, Any]:
+    """What the bundles of one item take, in bytes."""
+    wanted = sa.select(sa.func.coalesce(sa.func.sum(Bundle.size), 0), sa.func.count(Bundle.id))
+    size, count = (await subject.session.execute(wanted.where(Bundle.item_id == subject.item.id))).one()
+    return _stored(subject.guid, size, count)
+
+
+@router.get("/v1/queue")
+async def queue(who: Administrator, session: Reading, page: Paged) -> dict[str, Any]:  # noqa: ARG001
+    """Tasks that wait or are being done, oldest first."""
+    wanted = sa.select(Task).where(Task.finished_at.is_(None))
+    total = (await session.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))).scalar_one()
+    first = (page.number - 1) * page.size
+    rows = await session.execute(wanted.order_by(Task.created_at, Task.id).limit(page.size).offset(first))
+    return page.of([_queued(row) for row in rows.scalars()], total)
+
+
+def _queued(row: Task) -> dict[str, Any]:
+    started = None if row.started_at is None else wire_time(row.started_at)
+    return {
+        "id": row.id,
+        "name": row.kind,
+        "content_guid": row.subject,
+        "queued_time": wire_time(row.created_at),
+        "start_time": started,
+        "status": "waiting" if row.started_at is None else "running",
+    }

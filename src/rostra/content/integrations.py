@@ -1,0 +1,238 @@
+"""OAuth integrations and the content they are associated with.
+
+The template ``connect`` works: content exchanges a visitor's session token for a short-lived API key of that visitor.
+All others are records, so that clients can look after them; exchanging credentials with them is refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rostra.auth.principals import Role
+from rostra.content.names import storable
+from rostra.content.tables import Association, Integration, Item
+from rostra.content.variables import Box
+from rostra.errors import Invalid, NotFound
+from rostra.ids import new_guid
+
+VIEWER, SERVICE, VISITOR_KEY = "Viewer", "Service Account", "Visitor API Key"
+MAX_ROLES = {"Viewer": Role.viewer, "Publisher": Role.publisher, "Admin": Role.administrator}
+CONNECT = "connect"
+_SECRETS = frozenset({"client_secret", "private_key", "secret_access_key", "access_key", "password", "secret"})
+_LONGEST = 100_000  # characters of a whole configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A sort of integration. ``fields`` are the names its configuration is made of."""
+
+    id: str
+    name: str
+    auth_type: str
+    fields: tuple[str, ...]
+
+
+_OAUTH = ("auth_mode", "client_id", "client_secret", "authorization_uri", "token_uri", "scopes")
+TEMPLATES: Mapping[str, Template] = {
+    template.id: template
+    for template in (
+        Template(CONNECT, "Visitor API key", VISITOR_KEY, ("max_role",)),
+        Template("custom", "Custom", VIEWER, (*_OAUTH, "token_endpoint_auth_method", "use_pkce")),
+        *(
+            Template(name, name.capitalize(), VIEWER, _OAUTH)
+            for name in ("azure", "github", "google", "snowflake", "databricks", "salesforce")
+        ),
+        Template("aws", "AWS", SERVICE, ("role_arn", "region", "auth_mode")),
+    )
+}
+
+
+class NoSuchIntegration(NotFound):
+    code = "no-such-integration"
+
+    def __init__(self, guid: object) -> None:
+        super().__init__(f"there is no integration {str(guid)[:80]!r}", hint="List the integrations.")
+
+
+class UnknownTemplate(Invalid):
+    code = "unknown-template"
+    number = 227
+
+    def __init__(self, name: object) -> None:
+        super().__init__(
+            f"there is no integration template {str(name)[:80]!r}", hint=f"Use one of {', '.join(TEMPLATES)}."
+        )
+
+
+class TemplateChanged(Invalid):
+    code = "template-changed"
+    number = 229
+
+    def __init__(self) -> None:
+        super().__init__("the template of an integration stays what it is", hint="Make another integration.")
+
+
+class BadConfiguration(Invalid):
+    code = "integration-config"
+    number = 228
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the integration's configuration is not usable: {why}", hint="Correct it.")
+
+
+class BadIntegrationName(Invalid):
+    code = "integration-name"
+    number = 225
+
+    def __init__(self) -> None:
+        super().__init__("an integration needs a name of 1 to 255 characters", hint="Give it one.")
+
+
+class BadAssociation(Invalid):
+    code = "bad-association"
+    number = 208
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the associations are not usable: {why}", hint="Send a list of oauth_integration_guid.")
+
+
+async def listing(session: AsyncSession) -> Sequence[Integration]:
+    return (await session.execute(sa.select(Integration).order_by(Integration.id))).scalars().all()
+
+
+async def get(session: AsyncSession, guid: str) -> Integration:
+    """Raises: NoSuchIntegration."""
+    wanted = sa.select(Integration).where(Integration.guid == guid.lower())
+    found = (await session.execute(wanted)).scalar_one_or_none()
+    if found is None:
+        raise NoSuchIntegration(guid)
+    return found
+
+
+async def create(session: AsyncSession, box: Box, given: Mapping[str, Any], now: dt.datetime) -> Integration:
+    """Raises: UnknownTemplate, BadConfiguration, BadIntegrationName."""
+    name = given.get("template")
+    template = TEMPLATES.get(name) if isinstance(name, str) else None
+    if template is None:
+        raise UnknownTemplate(name)
+    row = Integration(
+        guid=new_guid(),
+        name=_name(given.get("name")),
+        description=_description(given.get("description")),
+        template=template.id,
+        auth_type=template.auth_type,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    _configure(row, box, _config(template, given.get("config") or {}))
+    await session.flush()
+    return row
+
+
+async def change(session: AsyncSession, box: Box, row: Integration, given: Mapping[str, Any], now: dt.datetime) -> None:
+    """Change what is given; of the configuration, the fields that are given.
+
+    Raises:
+        TemplateChanged, BadConfiguration, BadIntegrationName
+    """
+    if given.get("template") not in (None, row.template):
+        raise TemplateChanged
+    if given.get("name") is not None:
+        row.name = _name(given["name"])
+    if given.get("description") is not None:
+        row.description = _description(given["description"])
+    if given.get("config") is not None:
+        kept = {} if row.secrets is None else json.loads(box.open(0, row.guid, row.secrets))
+        new = _config(TEMPLATES[row.template], given["config"], partial=True)
+        _configure(row, box, {**row.config, **kept, **new})
+    row.updated_at = now
+    await session.flush()
+
+
+def _configure(row: Integration, box: Box, config: Mapping[str, Any]) -> None:
+    secrets = {name: value for name, value in config.items() if name in _SECRETS}
+    row.config = {name: value for name, value in config.items() if name not in _SECRETS}
+    row.secrets = box.close(0, row.guid, json.dumps(secrets)) if secrets else None
+
+
+def _config(template: Template, config: object, *, partial: bool = False) -> dict[str, Any]:
+    if not isinstance(config, dict) or len(json.dumps(config, default=str)) > _LONGEST:
+        raise BadConfiguration("it is no object of a reasonable size")
+    if template.id == CONNECT and not (partial and "max_role" not in config):
+        if config.get("max_role", "Viewer") not in MAX_ROLES:
+            raise BadConfiguration(f"max_role is one of {', '.join(MAX_ROLES)}")
+        return {**config, "max_role": config.get("max_role", "Viewer")}
+    return dict(config)
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str) or not 1 <= len(name.strip()) <= 255 or not storable(name):
+        raise BadIntegrationName
+    return name.strip()
+
+
+def _description(text: object) -> str:
+    if text is None:
+        return ""
+    if not isinstance(text, str) or len(text) > 4096 or not storable(text):
+        raise BadConfiguration("the description is text of up to 4096 characters")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Associated:
+    """That content may use an integration, and since when."""
+
+    item_guid: str
+    integration: Integration
+    created_at: dt.datetime
+
+
+def _associated() -> sa.Select[str, Integration, dt.datetime]:
+    wanted = sa.select(Item.guid, Integration, Association.created_at).select_from(Association)
+    wanted = wanted.join(Item, Item.id == Association.item_id)
+    joined = wanted.join(Integration, Integration.id == Association.integration_id)
+    return joined.where(Item.deleted_at.is_(None)).order_by(Integration.id, Item.id)
+
+
+async def of_item(session: AsyncSession, item: Item) -> list[Associated]:
+    rows = await session.execute(_associated().where(Item.id == item.id))
+    return [Associated(guid, integration, at) for guid, integration, at in rows]
+
+
+async def of_integration(session: AsyncSession, row: Integration, visible: sa.ColumnElement[bool]) -> list[Associated]:
+    """Return what uses an integration, of the items that fulfil ``visible``."""
+    rows = await session.execute(_associated().where(Integration.id == row.id, visible))
+    return [Associated(guid, integration, at) for guid, integration, at in rows]
+
+
+async def associate(session: AsyncSession, item: Item, guids: Sequence[object], now: dt.datetime) -> None:
+    """Let the item use these integrations and no others; those it could use before keep their time.
+
+    Raises:
+        BadAssociation: one is named twice, or there is none of that guid.
+    """
+    if len(set(map(str, guids))) < len(guids):
+        raise BadAssociation("one is named twice")
+    wanted = {}
+    for guid in guids:
+        try:
+            row = await get(session, str(guid))
+        except NoSuchIntegration as why:
+            raise BadAssociation(why.message) from why
+        wanted[row.id] = row
+    there = await session.execute(sa.select(Association).where(Association.item_id == item.id))
+    for old in there.scalars().all():
+        if wanted.pop(old.integration_id, None) is None:
+            await session.delete(old)
+    for number in wanted:
+        session.add(Association(item_id=item.id, integration_id=number, created_at=now))
+    await session.flush()

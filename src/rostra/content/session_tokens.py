@@ -1,0 +1,49 @@
+"""Says which visitor content is talking to: an opaque token, for one item and one person, good for a short time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+
+from rostra.content.errors import VariablesLocked
+from rostra.content.variables import Box
+from rostra.errors import Invalid
+
+LIFETIME = dt.timedelta(hours=12)  # as long as somebody keeps one page of an app open
+_PURPOSE = "user-session-token"
+
+
+class BadSessionToken(Invalid):
+    code = "bad-session-token"
+    number = 215
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the visitor's session token is not valid", hint="Send the token of the request that is being answered."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who visits what."""
+
+    user_guid: str
+    item_guid: str
+
+
+def make(box: Box, visitor: Visitor, now: dt.datetime) -> str:
+    """Return the token for a visit that begins now."""
+    until = int((now + LIFETIME).timestamp())
+    return box.close(0, _PURPOSE, json.dumps([visitor.user_guid, visitor.item_guid, until]))
+
+
+def read(box: Box, token: str, now: dt.datetime) -> Visitor:
+    """Raises: BadSessionToken, also when it has expired."""
+    try:
+        user, item, until = json.loads(box.open(0, _PURPOSE, token))
+    except (VariablesLocked, ValueError, UnicodeError) as why:
+        raise BadSessionToken from why
+    if now.timestamp() > until:
+        raise BadSessionToken
+    return Visitor(user, item)
