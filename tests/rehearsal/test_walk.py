@@ -290,7 +290,7 @@ async def test_old_ones_are_forgotten(sessions_and_bench: tuple[Sessions, Bench]
 
 
 async def test_use_and_owner_are_told(sessions_and_bench: tuple[Sessions, Bench], tmp_path: Path) -> None:
-    sessions, bench = sessions_and_bench
+    sessions, _ = sessions_and_bench
     guid = await publish(sessions, tmp_path, "alpha")
     async with transaction(sessions) as session:
         told = (await records.about(session, [guid], "http://x.example", NOW))[guid]

@@ -83,6 +83,8 @@ def _table(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Group
 def _cells(each: Mapping[str, Any]) -> tuple[Text | str, ...]:
     outcome = Outcome(each["outcome"])
     why = Text(each["reason"])
+    if each["where"] and each["where"] not in each["reason"]:
+        why += Text(f" [{each['where']}]")
     if outcome is not Outcome.safe:
         why += Text(f"\n{each['action']}", style="dim")
     return (
