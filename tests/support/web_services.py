@@ -114,6 +114,7 @@ class SampleServices:
     links: set[str] = field(default_factory=lambda: {"good"})
     tried: list[str] = field(default_factory=list)
     activated: list[int] = field(default_factory=list)
+    rendered: list[str] = field(default_factory=list)
     role: Role = Role.publisher
     made: list[KeyRow] = field(default_factory=list)
     claimed: tuple[str, str] | None = None
@@ -184,6 +185,10 @@ class SampleServices:
 
     async def activate(self, who: Principal, guid: str, bundle_id: int) -> str:
         self.activated.append(bundle_id)
+        return "t1"
+
+    async def render(self, who: Principal, guid: str) -> str:
+        self.rendered.append(guid)
         return "t1"
 
     async def task(self, who: Principal, task_id: str, after: int) -> TaskPage:

@@ -166,6 +166,7 @@ def _composed(present: Present, tools: Tools, environments: Installed, facts: Ho
         uses=uses,
         on_credential_changed=shop.changes.of_credential,
         shop=shop,
+        reports=reports,
         rows=Rows(tools, site(present.settings)),
         catalog=lambda: present.catalog,
     )

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.api.services import Deploy
-from rostra.app import desk_rows, making
+from rostra.app import desk_documents, desk_rows, making
 from rostra.app.desk_people import People
 from rostra.app.desk_rows import Rows
 from rostra.app.making import Making
+from rostra.app.reports import Reports
 from rostra.app.work import WorkShop
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
@@ -27,6 +28,7 @@ from rostra.execution import logs
 from rostra.ids import PoolKey
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
+from rostra.rendering import refresh, variants
 from rostra.runtimes.catalog import Catalog
 from rostra.web.pages import sentence
 from rostra.web.site import Site
@@ -53,6 +55,7 @@ class Desk(People):
     """See `WebServices` for what each method promises."""
 
     shop: WorkShop
+    reports: Reports
     rows: Rows
     catalog: Callable[[], Catalog]
 
@@ -76,6 +79,7 @@ class Desk(People):
             found = await bundles.listing(session, item) if may_change else ()
             jobs = await job_records.of_item(session, item) if may_change else ()
             live = await session.get(Bundle, item.live_bundle_id) if item.live_bundle_id else None
+            document = await desk_documents.view(session, self.site, item) if may_change else None
         trouble = self.rows.trouble(item, live)
         return ItemPage(
             row=row,
@@ -85,6 +89,7 @@ class Desk(People):
             bundles=tuple(self.rows.bundle(item, bundle) for bundle in found),
             processes=self.rows.processes(item, jobs),
             may_change=may_change,
+            document=document,
             trouble=f"{sentence(trouble.message)} {trouble.hint}".strip() if trouble else "",
         )
 
@@ -117,6 +122,14 @@ class Desk(People):
             items.check_unlocked(item)
             wanted = Deploy(guid=item.guid, bundle_id=bundle_id, user_id=who.user_id)
             return await self.shop.enqueue_deploy(session, wanted)
+
+    async def render(self, who: Principal, guid: str) -> str:
+        async with transaction(self.tools.sessions) as session:
+            item, may_change = await self._known(session, who, guid)
+            access.require(may_change, who)
+            refresh.check(item)
+            variant = await variants.default(session, item, self.tools.clock.now())
+            return await self.reports.enqueue_render(session, item, variant, who.user_id)
 
     async def task(self, who: Principal, task_id: str, after: int) -> TaskPage:
         view = await self.shop.tasks.view(task_id, first=after)

@@ -203,6 +203,12 @@ async def latest(session: AsyncSession, item_id: int, variant: Variant | None) -
     return (await session.execute(wanted.order_by(Rendering.id.desc()).limit(1))).scalar_one_or_none()
 
 
+async def history_of_default(session: AsyncSession, item_id: int, most: int) -> Sequence[Rendering]:
+    """Return the newest renderings of an item's default variant, which need not have been made yet."""
+    wanted = sa.select(Rendering).where(Rendering.item_id == item_id, renderings_of(None))
+    return (await session.execute(wanted.order_by(Rendering.id.desc()).limit(most))).scalars().all()
+
+
 async def history(session: AsyncSession, variant: Variant) -> Sequence[Rendering]:
     """Return all kept renderings of a variant, the newest first."""
     wanted = sa.select(Rendering).where(Rendering.item_id == variant.item_id, renderings_of(variant))

@@ -69,6 +69,7 @@ def _dashboard(services: WebServices, home: str) -> list[BaseRoute]:
         ("GET", f"{app}/logs", pages.logs),
         ("GET", f"{app}/draft/{{bundle:str}}", pages.draft),
         ("POST", f"{app}/bundles/{{bundle:str}}/activate", pages.activate),
+        ("POST", f"{app}/render", pages.render),
     )
     signed_in: list[BaseRoute] = [
         Route(path, explained(services, pages.signed_in(endpoint)), methods=[method])

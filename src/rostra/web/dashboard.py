@@ -57,6 +57,11 @@ class Dashboard:
         task = await self._services.activate(who, str(request.path_params["guid"]), _version(request))
         return redirect(self._services.site.page(f"tasks/{task}"))
 
+    async def render(self, request: Request, who: Principal) -> Response:
+        forms.check(request, await forms.read_form(request))
+        task = await self._services.render(who, str(request.path_params["guid"]))
+        return redirect(self._services.site.page(f"tasks/{task}"))
+
     async def logs(self, request: Request, who: Principal) -> Response:
         after = _number(request.query_params.get("after"))
         job = request.query_params.get("job") or None

@@ -56,6 +56,9 @@ class WebServices(Protocol):
     async def activate(self, who: Principal, guid: str, bundle_id: int) -> str:
         """Begin to make this bundle the live one; return the task's id."""
 
+    async def render(self, who: Principal, guid: str) -> str:
+        """Begin to render a document again; return the task's id."""
+
     async def task(self, who: Principal, task_id: str, after: int) -> TaskPage: ...
 
     async def keys(self, who: Principal) -> Sequence[KeyRow]:

@@ -77,10 +77,38 @@ class ProcessRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One rendering of a document. ``outcome``: shown, kept (an earlier one), failed or skipped.
+
+    ``url`` is where it can be looked at, ``job`` whose log explains a failure, ``note`` what is worth saying.
+    """
+
+    at: dt.datetime
+    outcome: str
+    seconds: float | None = None
+    url: str | None = None
+    job: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentView:
+    """``schedule`` is in words, empty for none. ``being_made``: a run waits or works now. ``runs``: newest first."""
+
+    schedule: str = ""
+    paused: bool = False
+    next_run: dt.datetime | None = None
+    mailed: bool = False
+    being_made: bool = False
+    runs: tuple[RunRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPage:
     """``may_change`` decides whether bundles, processes and buttons are shown at all.
 
     ``trouble`` is one sentence on what is wrong with the item now, ``people`` who may visit besides the owner.
+    ``document`` is there for what is rendered.
     """
 
     row: ItemRow
@@ -91,6 +119,7 @@ class ItemPage:
     processes: tuple[ProcessRow, ...] = ()
     may_change: bool = False
     trouble: str = ""
+    document: DocumentView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
