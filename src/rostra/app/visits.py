@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.app.decide_socket import DecideSocket, Message
 from rostra.app.uses import Uses
+from rostra.auth import groups
 from rostra.auth.credentials import Credential, Scheme, who
 from rostra.auth.principals import BadCredential, Principal, Via
-from rostra.content import access, items, permissions
+from rostra.content import access, items, permissions, session_tokens
 from rostra.content.paths import Place, base_path, place, pool_key
 from rostra.content.processes import Processes
 from rostra.content.tables import Bundle, Item
@@ -76,6 +78,7 @@ class Visits:
         if self._processes.gone(bundle) or not await self._processes.define(key):
             return TO_CONTROL
         self._uses.note(principal)
+        named = await self._named(session, principal)
         return {
             "to": "pool",
             "prefix": where.prefix,
@@ -83,11 +86,28 @@ class Visits:
             "pool": key,
             "item": item.guid,
             "user": principal.guid if principal else None,
-            "headers": [*identity(principal), *shiny_identity(principal, bundle.kind)],
+            "headers": [
+                *identity(named),
+                *shiny_identity(named, bundle.kind),
+                *self._session_token(principal, item),
+            ],
             "sticky": by_name(bundle.kind).sticky,
             "stripped": by_name(bundle.kind).stripped,
             "ttl": NO_SECONDS if principal and principal.via is Via.process_key else YES_SECONDS,
         }
+
+    async def _named(self, session: AsyncSession, principal: Principal | None) -> Named | None:
+        if principal is None:
+            return None
+        return Named(principal.username, tuple(await groups.names_of_user(session, principal.user_id)))
+
+    def _session_token(self, principal: Principal | None, item: Item) -> list[list[str]]:
+        """Return the header with which content asks for an API key of its visitor."""
+        if principal is None:
+            return []
+        visitor = session_tokens.Visitor(principal.guid, item.guid)
+        token = session_tokens.make(self._tools.box, visitor, self._tools.clock.now())
+        return [["Posit-Connect-User-Session-Token", token]]
 
     async def item(self, session: AsyncSession, where: Place) -> Item | None:
         """Return the item a place means, unless it is deleted."""
@@ -111,7 +131,7 @@ class Visits:
                 return await self._started(key)
             return await self._tools.pools.ask_for_room(key)
         except Problem as why:
-            log.info("no process for a visit", pool=pool, why=why.message)
+            log.debug("no process for a visit", pool=pool, why=why.message)
             return False
 
     async def _started(self, key: PoolKey) -> bool:
@@ -181,19 +201,27 @@ class Visits:
         return {"push": "vanities", "paths": list(self.vanities)}
 
 
-def identity(principal: Principal | None) -> list[list[str]]:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What content is told of a person."""
+
+    username: str
+    groups: tuple[str, ...] = ()
+
+
+def identity(named: Named | None) -> list[list[str]]:
     """Return the headers that tell content who is there; nothing for somebody unknown."""
-    if principal is None:
+    if named is None:
         return []
-    named = json.dumps({"user": principal.username, "groups": []}, ensure_ascii=True)
-    return [["RStudio-Connect-Credentials", named]]
+    told = json.dumps({"user": named.username, "groups": named.groups}, ensure_ascii=True)
+    return [["RStudio-Connect-Credentials", told]]
 
 
-def shiny_identity(principal: Principal | None, kind: str) -> list[list[str]]:
+def shiny_identity(named: Named | None, kind: str) -> list[list[str]]:
     """Return the header in which Shiny for R looks for who is there (``session$user``), with the same content."""
     if kind not in ("shiny", "rmd-shiny"):
         return []
-    return [["Shiny-Server-Credentials", value] for _, value in identity(principal)]
+    return [["Shiny-Server-Credentials", value] for _, value in identity(named)]
 
 
 def _each_once(*prefixes: str | None) -> Iterator[str]:
