@@ -406,6 +406,14 @@ async def test_a_process_that_cannot_be_reached_is_ended(house: House, pools: Po
     assert await house.launcher.running() == ()
 
 
+async def test_the_place_of_one_that_just_died_is_taken_at_once(house: House, pools: Pools) -> None:
+    await pools.define(house.spec(max_processes=1))
+    member = await pools.ensure(ONE)
+    house.launcher.deafen(member.key)  # its end has not been told yet
+    assert await pools.ask_for_room(ONE)
+    assert house.members() not in ([], [member.key])
+
+
 # Replacing
 
 

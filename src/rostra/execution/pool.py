@@ -7,6 +7,7 @@ busy, ends what is idle, starts again what crashed, and lets the old drain when 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -42,6 +43,7 @@ log = structlog.get_logger()
 SETTLE = dt.timedelta(seconds=1)  # after this long, everyone knows that a process gets no new requests
 DRAIN_SECONDS = 300.0
 TICK_SECONDS = 0.5
+BURY_SECONDS = 1.0  # how long the news of an end may take once nothing of a process is left
 PROOF_TIMEOUT = dt.timedelta(seconds=60)
 
 
@@ -168,10 +170,25 @@ class Pools:
         pool = self._pools.get(key)
         if pool is None or pool.failures.failing(self._clock.now()):
             return False
-        if pool.flight is None and pool.counted() >= pool.spec.limits.max_processes:
+        if self._full(pool):
+            await self._bury(pool)
+        if self._full(pool) or self._pools.get(key) is not pool:
             return False
         outcome = await asyncio.shield(self._flight(pool))
         return isinstance(outcome, Process) and self._pools.get(key) is pool
+
+    @staticmethod
+    def _full(pool: Pool) -> bool:
+        return pool.flight is None and pool.counted() >= pool.spec.limits.max_processes
+
+    async def _bury(self, pool: Pool) -> None:
+        """Let go of processes that died a moment ago: their place may be taken before their end has been told."""
+        deaf = [process for process in pool.ready() if not sockets.accepts(process.socket)]
+        for process in deaf:
+            await self._examine(process)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BURY_SECONDS):
+                    await process.ended.wait()
 
     def loads(self, key: PoolKey, loads: Mapping[ProcessKey, int]) -> None:
         """Take the open connections of some processes of ``key``; those not named keep what they had."""
