@@ -46,19 +46,19 @@ def serve(config: Path, *before: str | Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_an_interpreter_below_the_minimum_is_refused_with_its_line(tmp_path: Path, python: str) -> None:
-    config = configured(tmp_path, python, Python="MinimumVersion = 3.99.0")
+def test_an_interpreter_below_the_minimum_is_refused_with_its_line(folder: Path, python: str) -> None:
+    config = configured(folder, python, Python="MinimumVersion = 3.99.0")
     code, said = serve(config)
     assert code == 78
     assert f"{config}:7" in said
     assert python in said
     assert "3.99.0" in said
     assert "starting it again" not in said
-    assert not mentioning(tmp_path)
+    assert not mentioning(folder)
 
 
-def test_every_mistake_in_the_configuration_is_said_at_once(tmp_path: Path, python: str) -> None:
-    config = configured(tmp_path, python, Applications="Sandbox = perhaps\nJobLogSise = 1\n")
+def test_every_mistake_in_the_configuration_is_said_at_once(folder: Path, python: str) -> None:
+    config = configured(folder, python, Applications="Sandbox = perhaps\nJobLogSise = 1\n")
     code, said = serve(config)
     assert code == 1
     assert f"{config}:10" in said
@@ -66,10 +66,10 @@ def test_every_mistake_in_the_configuration_is_said_at_once(tmp_path: Path, pyth
     assert "JobLogSize" in said
 
 
-def test_a_port_that_is_taken_is_refused(tmp_path: Path, python: str) -> None:
+def test_a_port_that_is_taken_is_refused(folder: Path, python: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         where = f"127.0.0.1:{other.getsockname()[1]}"
-        code, said = serve(configured(tmp_path, python, Listen=where))
+        code, said = serve(configured(folder, python, Listen=where))
     assert code == 1
     assert where in said
     assert "HTTP.Listen" in said
@@ -83,26 +83,26 @@ def test_a_port_that_is_taken_is_refused(tmp_path: Path, python: str) -> None:
         ("/tmp/" + "x" * 100, "too long for sockets"),
     ],
 )
-def test_a_data_folder_that_cannot_be_used_is_refused(tmp_path: Path, python: str, place: str, why: str) -> None:
-    code, said = serve(configured(tmp_path, python, DataDir=place))
+def test_a_data_folder_that_cannot_be_used_is_refused(folder: Path, python: str, place: str, why: str) -> None:
+    code, said = serve(configured(folder, python, DataDir=place))
     assert code == 1, why
     assert place in said
     assert "Server.DataDir" in said
     assert not Path(place).exists()
 
 
-def test_a_sandbox_that_is_required_and_not_there_is_refused(tmp_path: Path, python: str) -> None:
+def test_a_sandbox_that_is_required_and_not_there_is_refused(folder: Path, python: str) -> None:
     bwrap, unshare = shutil.which("bwrap"), shutil.which("unshare")
     if os.geteuid() != 0 or not unshare:
         pytest.skip("only root can hide a program")
-    config = configured(tmp_path, python, Applications="Sandbox = required")
+    config = configured(folder, python, Applications="Sandbox = required")
     hide = f"mount --bind /dev/null {bwrap} && " if bwrap else ""
     code, said = serve(config, unshare, "--mount", "sh", "-c", hide + 'exec "$@"', "sh")
     assert code == 78
     assert "bubblewrap" in said
     assert "Applications.Sandbox" in said
     assert "starting it again" not in said
-    assert not mentioning(tmp_path)
+    assert not mentioning(folder)
 
 
 def test_a_host_without_sandbox_is_served_and_what_is_not_protected_is_said(folder: Path, python: str) -> None:
@@ -115,8 +115,8 @@ def test_a_host_without_sandbox_is_served_and_what_is_not_protected_is_said(fold
             assert (server.data_dir / name).stat().st_mode & 0o077 == 0, name
 
 
-def test_two_servers_never_share_a_data_folder(server: Server, tmp_path: Path, python: str) -> None:
-    code, said = serve(configured(tmp_path, python, DataDir=str(server.data_dir)))
+def test_two_servers_never_share_a_data_folder(server: Server, folder: Path, python: str) -> None:
+    code, said = serve(configured(folder, python, DataDir=str(server.data_dir)))
     assert code == 1
     assert server.process is not None
     assert f"process {server.process.pid}" in said
@@ -146,13 +146,13 @@ def test_a_killed_supervisor_leaves_nothing_behind(folder: Path, python: str) ->
 
 
 @pytest.fixture
-def evaluation(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+def evaluation(folder: Path) -> Iterator[tuple[str, Path]]:
     """A server started without any file, as somebody who tries it would; its address and its log."""
-    port, log = free_port(), tmp_path / "log"
+    port, log = free_port(), folder / "log"
     environment = {
         **os.environ,
-        "HOME": str(tmp_path),
-        "XDG_DATA_HOME": str(tmp_path),
+        "HOME": str(folder),
+        "XDG_DATA_HOME": str(folder),
         "ROSTRA_HTTP_LISTEN": f"127.0.0.1:{port}",
     }
     with log.open("wb") as out:
@@ -185,16 +185,16 @@ def press(visitor: Server, link: str) -> tuple[int, str]:
     return answer.status, "signed in" if re.search(r"rsconnect=\w{20}", given) else given
 
 
-def test_without_a_file_it_is_an_evaluation_server(evaluation: tuple[str, Path], tmp_path: Path) -> None:
+def test_without_a_file_it_is_an_evaluation_server(evaluation: tuple[str, Path], folder: Path) -> None:
     address, log = evaluation
     said = log.read_text()
     assert "This is an evaluation server" in said
-    assert str(tmp_path / "rostra") in said
+    assert str(folder / "rostra") in said
     assert "--config" in said
     assert re.search(r"3\.\d+\.\d+ .* usable", said), "it uses the interpreters it found"
     link = re.search(rf"{address}(/__signin__/\S+)", said)
     assert link
-    visitor = Server(address, tmp_path / "rostra", tmp_path, log, {}, "")
+    visitor = Server(address, folder / "rostra", folder, log, {}, "")
     until(lambda: quickly(visitor, "/__ping__") == 200, 10, "no answer")
     shown = visitor.get(link[1])
     assert shown.status == 200, "following the link alone does not use it up: mail scanners do that"

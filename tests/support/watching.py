@@ -15,6 +15,11 @@ from support.server import Server
 T = TypeVar("T")
 
 
+def within(seconds: float) -> float:
+    """Return the seconds to allow for what takes ``seconds`` on a machine with nothing else to do."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def until(good: Callable[[], object], seconds: float, what: str) -> float:
     """Wait until ``good``; return how many seconds it took."""
     begun = time.monotonic()
