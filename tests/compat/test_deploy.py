@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
 from compat.conftest import Publisher, app
-from support.server import Server
 
 pytestmark = [pytest.mark.compat, pytest.mark.xdist_group("compat")]
 
@@ -23,20 +21,15 @@ def index():
 BROKEN = "import not_there_at_all\n"
 
 
-def item(server: Server, guid: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(server.get(f"/__api__/v1/content/{guid}").text)
-    return found
-
-
 def test_a_failing_bundle_never_replaces_a_working_one(publisher: Publisher, tmp_path: Path) -> None:
     work = app(tmp_path / "a", GREETS.format("one"))
     first = publisher.deploy(work, "flask", ".")
-    live = item(publisher.server, first.guid)["bundle_id"]
+    live = publisher.item(first.guid)["bundle_id"]
     app(work, BROKEN)
     done = publisher.server.client("deploy", "flask", "-n", "rostra", ".", cwd=work, check=False)
     assert done.returncode == 1
     assert "not_there_at_all" in done.stdout + done.stderr
-    assert item(publisher.server, first.guid)["bundle_id"] == live
+    assert publisher.item(first.guid)["bundle_id"] == live
     assert publisher.server.get(first.path).text == "hello one"
 
 
@@ -61,13 +54,12 @@ def test_a_first_broken_bundle_is_accepted_without_verification_and_explained(
 def test_a_draft_has_a_preview_and_changes_nothing(publisher: Publisher, tmp_path: Path) -> None:
     work = app(tmp_path / "a", GREETS.format("one"))
     first = publisher.deploy(work, "flask", ".")
-    live = item(publisher.server, first.guid)["bundle_id"]
+    live = publisher.item(first.guid)["bundle_id"]
     app(work, GREETS.format("two"))
     publisher.deploy(work, "flask", "--draft", ".")
-    bundles = json.loads(publisher.server.get(f"/__api__/v1/content/{first.guid}/bundles").text)
-    draft = bundles[0]["id"]
+    draft = publisher.bundles(first.guid)[0]["id"]
     assert draft != live
-    assert item(publisher.server, first.guid)["bundle_id"] == live
+    assert publisher.item(first.guid)["bundle_id"] == live
     assert publisher.server.get(first.path).text == "hello one"
     assert publisher.server.get(f"{first.path}_bundle{draft}/").text == "hello two"
 
@@ -75,16 +67,12 @@ def test_a_draft_has_a_preview_and_changes_nothing(publisher: Publisher, tmp_pat
 def test_an_earlier_bundle_can_be_activated_again(publisher: Publisher, tmp_path: Path) -> None:
     work = app(tmp_path / "a", GREETS.format("one"))
     first = publisher.deploy(work, "flask", ".")
-    earlier = item(publisher.server, first.guid)["bundle_id"]
+    earlier = publisher.item(first.guid)["bundle_id"]
     app(work, GREETS.format("two"))
     publisher.deploy(work, "flask", ".")
     assert publisher.server.get(first.path).text == "hello two"
-    body = json.dumps({"bundle_id": earlier}).encode()
-    task = json.loads(publisher.server.get(f"/__api__/v1/content/{first.guid}/deploy", method="POST", body=body).text)
-    while not (view := json.loads(publisher.server.get(f"/__api__/v1/tasks/{task['task_id']}?wait=5").text))[
-        "finished"
-    ]:
-        pass
+    task = publisher.server.ask(f"/__api__/v1/content/{first.guid}/deploy", "POST", {"bundle_id": earlier})
+    view = publisher.server.wait_for(task["task_id"])
     assert view["code"] == 0, view
     assert publisher.server.get(first.path).text == "hello one"
 
@@ -95,7 +83,7 @@ def test_variables_and_titles_survive_publishing_again(publisher: Publisher, tmp
     assert publisher.server.get(first.path).text == "hello ada"
     publisher.deploy(work, "flask", ".")
     assert publisher.server.get(first.path).text == "hello ada"
-    assert item(publisher.server, first.guid)["title"] == "Greeting desk"
+    assert publisher.item(first.guid)["title"] == "Greeting desk"
 
 
 def test_new_makes_another_item_beside_the_first(publisher: Publisher, tmp_path: Path) -> None:
@@ -110,7 +98,7 @@ def test_new_makes_another_item_beside_the_first(publisher: Publisher, tmp_path:
 def test_an_item_can_be_named_by_guid_and_by_number(publisher: Publisher, tmp_path: Path, by: str) -> None:
     work = app(tmp_path / "a", GREETS.format("one"))
     first = publisher.deploy(work, "flask", ".")
-    named = str(item(publisher.server, first.guid)[by])
+    named = str(publisher.item(first.guid)[by])
     app(work, GREETS.format("two"))
     publisher.server.client("deploy", "flask", "-n", "rostra", "--app-id", named, ".", cwd=work)
     assert publisher.server.get(first.path).text == "hello two"
@@ -141,46 +129,82 @@ def test_a_missing_package_is_named(publisher: Publisher, tmp_path: Path) -> Non
     assert "no-such-package-anywhere-at-all" in done.stdout + done.stderr
 
 
-def test_the_bundle_can_be_downloaded_and_the_environment_locked(publisher: Publisher, tmp_path: Path) -> None:
+def test_a_broken_draft_fails_and_changes_nothing(publisher: Publisher, tmp_path: Path) -> None:
     work = app(tmp_path / "a", GREETS.format("one"))
     first = publisher.deploy(work, "flask", ".")
-    got = tmp_path / "got.tar.gz"
-    publisher.server.client("content", "download-bundle", "-n", "rostra", "-g", first.guid, "-o", got)
-    with tarfile.open(got) as archive:
-        assert {"manifest.json", "app.py", "requirements.txt"} <= set(archive.getnames())
-    locked = tmp_path / "locked.txt"
-    publisher.server.client("content", "get-lockfile", "-n", "rostra", "-g", first.guid, "-o", locked)
-    assert "flask==" in locked.read_text().lower()
+    live = publisher.item(first.guid)["bundle_id"]
+    app(work, BROKEN)
+    done = publisher.deploy(work, "flask", "--draft", ".", check=False)
+    assert done.code == 1
+    assert "not_there_at_all" in done.output
+    assert publisher.item(first.guid)["bundle_id"] == live
+    assert publisher.server.get(first.path).text == "hello one"
 
 
-def test_content_is_described_and_found(publisher: Publisher, tmp_path: Path) -> None:
+def test_a_first_draft_is_nobodys_content_yet(publisher: Publisher, tmp_path: Path) -> None:
+    first = publisher.deploy(app(tmp_path / "a", GREETS.format("one")), "flask", "--draft", ".")
+    assert publisher.item(first.guid)["bundle_id"] is None
+    draft = publisher.bundles(first.guid)[0]["id"]
+    assert publisher.server.get(f"{first.path}_bundle{draft}/").text == "hello one"
+    assert publisher.server.get(first.path).status == 404
+    publisher.deploy(tmp_path / "a", "flask", ".")
+    assert publisher.server.get(first.path).text == "hello one"
+
+
+def test_a_draft_is_for_those_who_may_change_it(publisher: Publisher, tmp_path: Path) -> None:
+    first = publisher.deploy(app(tmp_path / "a", GREETS.format("one")), "flask", "--draft", ".")
+    publisher.server.ask(f"/__api__/v1/content/{first.guid}", "PATCH", {"access_type": "all"})
+    preview = f"{first.path}_bundle{publisher.bundles(first.guid)[0]['id']}/"
+    assert publisher.server.get(preview, Authorization="").status == 401
+
+
+def test_verifying_is_what_the_client_does_unless_told_otherwise(publisher: Publisher, tmp_path: Path) -> None:
+    work = app(tmp_path / "a", GREETS.format("one"))
+    verified = publisher.deploy(work, "flask", ".")
+    assert "Verifying deployed content" in verified.output
+    assert "Activating" in verified.output
+    unverified = publisher.deploy(work, "flask", "--new", "--no-verify", ".")
+    assert "Verifying deployed content" not in unverified.output
+    assert publisher.server.get(unverified.path).text == "hello one"
+
+
+def test_names_and_titles_may_be_used_again(publisher: Publisher, tmp_path: Path) -> None:
+    work = app(tmp_path / "a", GREETS.format("one"))
+    guids = {publisher.deploy(work, "flask", "--new", "--title", "One & the Same!", ".").guid for _ in range(3)}
+    names = {publisher.item(guid)["name"] for guid in guids}
+    assert len(names) == 3, "the client asks for a free name"
+    assert {publisher.item(guid)["title"] for guid in guids} == {"One & the Same!"}
+
+
+def test_a_variable_is_changed_and_others_stay(publisher: Publisher, tmp_path: Path) -> None:
+    work = app(tmp_path / "a", GREETS.format("nobody"))
+    first = publisher.deploy(work, "flask", "-E", "NAME=ada", "-E", "OTHER=kept", ".")
+    publisher.deploy(work, "flask", "-E", "NAME=grace", ".")
+    assert publisher.server.get(first.path).text == "hello grace"
+    assert sorted(publisher.server.ask(f"/__api__/v1/content/{first.guid}/environment")) == ["NAME", "OTHER"]
+
+
+def test_another_kind_is_not_put_into_an_item(publisher: Publisher, tmp_path: Path) -> None:
     first = publisher.deploy(app(tmp_path / "a", GREETS.format("one")), "flask", ".")
-    described = publisher.server.client("content", "describe", "-n", "rostra", "-g", first.guid).stdout
-    assert json.loads(described)[0]["app_mode"] == "python-api"
-    found = publisher.server.client("content", "search", "-n", "rostra", "--published").stdout
-    assert first.guid in found
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "index.html").write_text("<p>a page</p>")
+    done = publisher.deploy(tmp_path / "b", "html", "--app-id", first.guid, "index.html", check=False)
+    assert done.code == 1
+    assert publisher.server.get(first.path).text == "hello one"
 
 
-def test_content_is_built_ahead_of_time(publisher: Publisher, tmp_path: Path) -> None:
+def test_what_was_deleted_is_said_to_be_gone(publisher: Publisher, tmp_path: Path) -> None:
     work = app(tmp_path / "a", GREETS.format("one"))
     first = publisher.deploy(work, "flask", ".")
-    publisher.server.client("content", "build", "add", "-n", "rostra", "-g", first.guid, cwd=work)
-    publisher.server.client("content", "build", "run", "-n", "rostra", cwd=work)
-    listed = publisher.server.client("content", "build", "ls", "-n", "rostra", cwd=work).stdout
-    assert "COMPLETE" in listed
+    assert publisher.server.get(f"/__api__/v1/content/{first.guid}", method="DELETE").status == 204
+    assert publisher.server.get(first.path).status == 404
+    done = publisher.deploy(work, "flask", ".", check=False)
+    assert done.code == 1
+    assert "--new" in done.output
 
 
-def test_runtime_caches_are_listed_and_deleted(publisher: Publisher, tmp_path: Path) -> None:
-    first = publisher.deploy(app(tmp_path / "a", GREETS.format("one"), "flask\nitsdangerous\n"), "flask", ".")
-    listed = json.loads(publisher.server.client("system", "caches", "list", "-n", "rostra").stdout)
-    version = item(publisher.server, first.guid)["py_version"]
-    assert any(row["version"] == version for row in listed["caches"])
-    publisher.server.client(
-        "system", "caches", "delete", "-n", "rostra", "--language", "Python", "--version", str(version), "--dry-run"
-    )
-    assert publisher.server.get(first.path).status == 200
-
-
-def test_details_names_the_installed_pythons(server: Server) -> None:
-    told = server.client("details", "-n", "rostra").stdout
-    assert "3.11" in told
+def test_the_same_needs_share_an_environment(publisher: Publisher, tmp_path: Path) -> None:
+    first = publisher.deploy(app(tmp_path / "a", GREETS.format("one"), "flask\nclick>=8\n"), "flask", ".")
+    second = publisher.deploy(app(tmp_path / "b", GREETS.format("two"), "flask\nclick>=8\n"), "flask", ".")
+    assert "Building environment" in first.output
+    assert "Building environment" not in second.output

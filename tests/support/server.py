@@ -173,8 +173,12 @@ class Server:
 
 
 def client_environment(home: Path, program: Path) -> dict[str, str]:
-    """Return the variables of a person in the program's environment; git is told who they are."""
-    return {
+    """Return the variables of a person in the program's environment; git is told who they are.
+
+    How this machine reaches the package index is kept.
+    """
+    index = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_", "SSL_CERT_"))}
+    return index | {
         "HOME": str(home),
         "PATH": f"{program.parent}:{os.environ['PATH']}",
         "LANG": "C.UTF-8",
