@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -9,7 +10,7 @@ from support.web_services import HOSTILE, OTHERS, SALES, SampleServices, Stopped
 from rostra.auth import sessions
 from rostra.auth.principals import Role
 from rostra.web.site import Site
-from rostra.web.views import KeyRow
+from rostra.web.views import DocumentView, KeyRow, RunRow
 
 pytestmark = pytest.mark.anyio
 BROWSER = {"accept": "text/html", "sec-fetch-site": "same-origin"}
@@ -249,6 +250,24 @@ async def test_an_older_version_is_made_live_by_a_click(ada: Client, services: S
     answer = await ada.post(path, data={"xsrf": _field(html, "xsrf")})
     assert answer.headers["location"] == "/connect/tasks/t1"
     assert services.activated == [38]
+
+
+async def test_a_document_shows_its_runs_and_is_rendered_by_a_click(ada: Client, services: SampleServices) -> None:
+    runs = (
+        RunRow(at=ago(minutes=5), outcome="shown", seconds=2.34, url="/content/x/_rev7/"),
+        RunRow(at=ago(days=1), outcome="failed", job="k1", note="cell 3: <boom>"),
+        RunRow(at=ago(days=2), outcome="skipped", note="The run before it had not ended yet."),
+    )
+    document = DocumentView(schedule="every day at 09:00, UTC", next_run=ago(days=-1), mailed=True, runs=runs)
+    services.page = dataclasses.replace(services.page, document=document)
+    html = (await ada.get(f"/connect/apps/{SALES}")).text
+    for shown in ("every day at 09:00, UTC", "2.3 s", "/content/x/_rev7/", "cell 3: &lt;boom&gt;", "skipped", "job=k1"):
+        assert shown in html
+    path = f"/connect/apps/{SALES}/render"
+    assert (await ada.post(path, data={"xsrf": "guess"})).status_code == 403
+    answer = await ada.post(path, data={"xsrf": _field(html, "xsrf")})
+    assert answer.headers["location"] == "/connect/tasks/t1"
+    assert services.rendered == [SALES]
 
 
 async def test_logs_and_tasks_have_a_twin_for_scripts(ada: Client) -> None:
