@@ -39,10 +39,13 @@ def test_a_visitor_is_asked_to_sign_in_and_brought_back(
 
 def test_the_dashboards_old_addresses_lead_to_its_pages(publisher: Publisher, page: Page, tmp_path: Path) -> None:
     published = publisher.deploy(app(tmp_path / "a", HELLO), "flask", "--title", "Findable", ".")
-    page.goto(f"/connect/#/apps/{published.guid}")
-    expect(page.get_by_role("heading", name="Findable")).to_be_visible()
-    page.goto(f"/connect/#/apps/{published.guid}/logs")
-    page.wait_for_url(f"**/connect/apps/{published.guid}/logs*")
+    draft = publisher.deploy(tmp_path / "a", "flask", "--draft", ".")
+    number = publisher.bundles(draft.guid)[0]["id"]
+    for after, leads_to in (("", ""), ("/access", ""), ("/logs", "/logs*"), (f"/draft/{number}", f"/draft/{number}*")):
+        page.goto("about:blank")  # else only the part behind the # changes, and nothing is loaded
+        page.goto(f"/connect/#/apps/{published.guid}{after}")
+        page.wait_for_url(f"**/connect/apps/{published.guid}{leads_to}")
+        expect(page.get_by_text("Findable").first).to_be_visible()
 
 
 def test_a_slow_start_shows_a_waiting_page_that_becomes_the_content(
