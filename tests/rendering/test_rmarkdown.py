@@ -44,13 +44,15 @@ def test_the_lines_that_matter_are_kept() -> None:
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
-        ("  |                  |   0%", ""),
-        ("  |.....             |  10%                  ", ""),
-        ("  |..........        |  20% (setup)", "20% (setup)"),
-        ("  |..........        |  20% [plot]", "20% [plot]"),
-        ("  |", ""),
-        ("output file: report.knit.md", "output file: report.knit.md"),
+        ("  |                  |   0%", []),
+        ("  |.....             |  10%                  ", []),
+        ("  |..........        |  20% (setup)", ["20% (setup)"]),
+        ("  |..........        |  20% [plot]", ["20% [plot]"]),
+        ("  |", []),
+        ("", []),
+        ("  |...|  90% (a)Quitting from lines 8-10 (r.Rmd)", ["90% (a)", "Quitting from lines 8-10 (r.Rmd)"]),
+        ("output file: report.knit.md", ["output file: report.knit.md"]),
     ],
 )
-def test_of_a_progress_bar_the_chunk_is_shown(line: str, shown: str) -> None:
-    assert rmarkdown.tidy(line) == shown
+def test_of_a_progress_bar_the_chunk_is_shown(line: str, shown: list[str]) -> None:
+    assert list(rmarkdown.tidy(line)) == shown

@@ -61,12 +61,16 @@ class Folders:
     told: Path
 
 
+def as_it_is(line: str) -> Sequence[str]:
+    return (line,) if line else ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentJob:
     """One document to render.
 
     ``document`` is relative to ``code_dir``, which is only read; the program starts in its folder. ``argv`` makes the
-    command. ``output`` is the folder to make. ``tidy`` returns how one line is shown, empty for not at all.
+    command. ``output`` is the folder to make. ``tidy`` returns what is shown of one line.
     ``failure`` reads the last lines of a program that failed. ``finish`` brings what was made into ``out``
     when the program does not, and returns the page's name (empty: not found).
     """
@@ -76,7 +80,7 @@ class DocumentJob:
     document: str
     output: Path
     failure: Callable[[Sequence[str]], RenderFailed]
-    tidy: Callable[[str], str] = str
+    tidy: Callable[[str], Sequence[str]] = as_it_is
     finish: Callable[[Folders], str] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
@@ -151,12 +155,11 @@ async def _run(job: DocumentJob, folders: Folders, shell: Shell, say: Say) -> No
     def hear(line: str) -> None:
         nonlocal left
         for part in line.split("\r"):  # a progress bar writes over itself
-            text = job.tidy(plain(part).rstrip().replace(f"{folders.out.parent}/", ""))
-            if text:
+            for text in job.tidy(plain(part).rstrip().replace(f"{folders.out.parent}/", "")):
                 last.append(text)
                 left -= 1
-            if text and left >= 0:
-                say(text[:1000])
+                if left >= 0:
+                    say(text[:1000])
 
     document = folders.work / job.document
     try:

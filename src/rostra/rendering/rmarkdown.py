@@ -24,12 +24,13 @@ def command(r: Path) -> Callable[[Folders], Sequence[str]]:
     return argv
 
 
-def tidy(line: str) -> str:
-    """Return how a line is shown: of a progress bar the named chunk, nothing of the text between chunks."""
+def tidy(line: str) -> Sequence[str]:
+    """Return what is shown of a line: of a progress bar the named chunk, and what is written right behind the bar."""
     bar = _BAR.match(line)
     if bar is None:
-        return line
-    return f"{bar[1]}% {bar[2].strip()}" if bar[2] and bar[2].strip() else ""
+        return (line,) if line else ()
+    chunk, mark, error = (bar[2] or "").partition("Quitting from")
+    return [*([f"{bar[1]}% {chunk.strip()}"] if chunk.strip() else []), *([mark + error] if mark else [])]
 
 
 def failure(lines: Sequence[str]) -> RenderFailed:

@@ -28,6 +28,8 @@ from rostra.runtimes.spawn import Spoken, ask
 
 _LARGEST_FILE = 20_000_000
 _AT_ONCE = 4
+# Packages of R that Debian ships ask dpkg for the version of the scripts they put into pages.
+_DEBIANS_HOME, _DEBIANS_LIST = Path("/usr/lib/R"), (Path("/var/lib/dpkg/status"), Path("/var/lib/dpkg/updates"))
 Marks = dict[str, list[int] | None]  # path: [mtime in ns, size, inode], None where nothing was
 
 
@@ -126,7 +128,8 @@ def prefixes(executable: Path, answer: RAnswer) -> tuple[Path, ...]:
     with contextlib.suppress(OSError):
         wanted += [Path(os.path.realpath(each)).parent for each in (home / "etc").iterdir() if each.is_symlink()]
     wanted += [Path(os.path.realpath(path)) for path in wanted]
-    return tuple(_outermost(path for path in wanted if not _is_shown(path) and path.is_dir()))
+    shown = _outermost(path for path in wanted if not _is_shown(path) and path.is_dir())
+    return (*shown, *(path for path in _DEBIANS_LIST if home == _DEBIANS_HOME and path.exists()))
 
 
 def _is_shown(path: Path) -> bool:
