@@ -93,6 +93,13 @@ def test_a_notebook_is_read_cell_by_cell(tmp_path: Path) -> None:
     assert [each.where for each in found.remarks] == ["book.ipynb cell 3:1"]
 
 
+def test_a_cell_knows_what_earlier_ones_imported(tmp_path: Path) -> None:
+    book = {"cells": [{"cell_type": "code", "source": cell} for cell in ("import json", "json.dumps")], "metadata": {}}
+    told = seen(tmp_path, {"book.ipynb": json.dumps(book)})
+    found = static.compare(told, without(told, "json.dumps"), ["book.ipynb"])
+    assert [each.where for each in found.remarks] == ["book.ipynb cell 2:1"]
+
+
 def test_what_does_not_compile_today_is_not_reported(tmp_path: Path) -> None:
     told = seen(tmp_path, {"app.py": "print 'x'\n"})
     assert static.compare(told, told, ["app.py"]).remarks == ()
@@ -138,7 +145,8 @@ def test_environments_bring_modules_back(names: tuple[str, ...], modules: tuple[
 
 def test_worst_comes_first() -> None:
     file = {"file": "app.py", "syntax": None, "warnings": [[9, "old"]], "local": [], "methods": [],
-            "refs": [["a", 5, True, False, True], ["b", 7, False, True, True], ["c", 8, False, False, True]]}  # fmt: skip
+            "refs": [["a", 5, True, False, True], ["b", 7, False, True, True], ["c", 8, False, False, True]],
+    }  # fmt: skip
     today = {"files": [{**file, "warnings": []}], "standard": dict.fromkeys("abc", True), "has": {}, "methods": {}}
     then = {"files": [file], "standard": dict.fromkeys("abc", False), "has": {}, "methods": {}}
     found = static.compare(today, then, ["app.py"]).remarks

@@ -183,6 +183,11 @@ class Looker(ast.NodeVisitor):
             self.visit(each)
         self.guard -= careful
 
+    def next(self) -> Looker:
+        """Forget what was collected, not what names mean: the next cell goes on where this one ended."""
+        self.refs, self.local, self.methods = [], [], []
+        return self
+
     def all_refs(self) -> Iterator[list[Any]]:
         """Return references with the names of attributes joined to what was imported; last: is it an import itself."""
         for dotted, line, guarded, lazy in self.refs:
@@ -199,14 +204,14 @@ def catches(node: Any) -> bool:
     return any(getattr(one, "id", getattr(one, "attr", "")) in CATCHES for one in each)
 
 
-def look(data: bytes, flags: int, name: str) -> dict[str, Any]:
-    """Return what the compiler says and what is referred to."""
+def look(data: bytes, flags: int, name: str, known: dict[str, Looker]) -> dict[str, Any]:
+    """Return what the compiler says and what is referred to. ``known`` keeps what a notebook's cells have imported."""
     said: dict[str, Any] = {"file": name, "syntax": None, "warnings": [], "refs": [], "local": [], "methods": []}
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
             compile(data, name, "exec", flags=flags, dont_inherit=True)
-            looker = Looker()
+            looker = known.setdefault(name.partition(" cell ")[0], Looker()).next()
             looker.visit(ast.parse(text_of(data)))
             said["refs"] = [list(each) for each in looker.all_refs()]
             said["local"] = looker.local
@@ -271,7 +276,8 @@ def main(folder: str, out: str) -> None:
     sys.setrecursionlimit(3000)
     warnings.simplefilter("ignore")
     sys.dont_write_bytecode = True
-    files = [look(data, flags, name) for name, data, flags in sources(folder)]
+    known_names: dict[str, Looker] = {}
+    files = [look(data, flags, name, known_names) for name, data, flags in sources(folder)]
     own = {name.split("/")[0].split(".py")[0] for name in os.listdir(folder)}
     dotted = sorted({ref[0] for each in files for ref in each["refs"]})
     tops = {name.split(".")[0] for name in dotted} - own

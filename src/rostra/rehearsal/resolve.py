@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -124,18 +124,8 @@ class _Resolver:
         )
 
     async def _same_from_source(self) -> Plan | None:
-        self.site.private = True
-        try:
-            found = await self._compile(self.own, self.same, build=True)
-            if not found.good:
-                return None
-            pinned = [f"{name}=={version}" for name, version in found.pins.items() if name not in self.present.remote]
-            source = await self._built(pinned)
-        finally:
-            self.site.private = False
-        plan = self._plan(found)
-        compiled = tuple(name for name in source if name in self.present.compiled)
-        return Plan(pins=plan.pins, moved=plan.moved, source=source, compiled=compiled)
+        found = await self._compile(self.own, self.same, build=True)
+        return await self._with_source(self._plan(found)) if found.good else None
 
     async def _newer(self) -> list[Plan]:
         """Newer packages, moved no further than must be: as the file is, else with its limits lifted."""
@@ -145,20 +135,19 @@ class _Resolver:
             for own, line, entry in zip(self.own, loose, self.wanted.entries, strict=True)
         ]
         builds = bool(self.wanted.builds)
-        self.site.private = builds
         for lines in (self.own, loose):
             found = await self._compile(lines, self.least, build=builds, prefer=self.same)
             if found.good:
                 return [self._plan(found)]
-        self.site.private = True
         found = await self._compile(loose, self.least, build=True, prefer=self.same)
-        self.site.private = False
-        if not found.good:
-            return []
         plan = self._plan(found)
-        source = tuple(name for name in await self._built(plan.pins) if self.present.pins.get(name) != found.pins[name])
+        return [await self._with_source(plan)] if found.good and plan.newer else []
+
+    async def _with_source(self, plan: Plan) -> Plan:
+        """Return the plan with what must be built from source."""
+        source = await self._built(plan.pins)
         compiled = tuple(name for name in source if name in self.present.compiled)
-        return [Plan(edits=plan.edits, pins=plan.pins, moved=plan.moved, source=source, compiled=compiled)]
+        return replace(plan, source=source, compiled=compiled)
 
     def _plan(self, found: _Attempt) -> Plan:
         pins = tuple(f"{name}=={version}" for name, version in sorted(found.pins.items()))
@@ -196,6 +185,7 @@ class _Resolver:
         self, lines: Sequence[str], limits: Sequence[str], *options: str, build: bool
     ) -> tuple[int, list[str]]:
         site, asked = self.site, self.wanted.options
+        site.private = build  # code of packages may run: nothing shared is shown to it
         folders = [f"--find-links {(site.parts / folder).as_uri()}" for folder in asked.folders]
         (site.root / "requirements.txt").write_text("\n".join([*folders, *lines]) + "\n", encoding="utf-8")
         constraints = [*(entry.line(site.parts) for entry in self.wanted.constraints), *limits]

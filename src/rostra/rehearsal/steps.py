@@ -30,6 +30,7 @@ from rostra.runtimes.model import Runtime
 
 F = TypeVar("F", Resolved, Built, Started, Checked)
 AT_ONCE = 2  # of each step: visits come first
+_FORMAT = 1  # raise it when what an earlier release found out must not be used any more
 
 
 class Steps:
@@ -111,11 +112,16 @@ class Steps:
         key = _key("start", work.item.guid, work.bundle.id, work.item.updated_at, built.key or to.identity)
         return await self._once(key, find, shelves.started)
 
-    def provided(self, checked: Checked, plan: Plan, built: Built | None) -> Checked:
-        """Return the remarks without those about modules that the new environment brings back."""
+    def provided(self, work: Work, checked: Checked, plan: Plan, built: Built | None) -> Checked:
+        """Return the remarks without those about modules that the new environment brings back.
+
+        Before it is known what that holds, today's packages are taken for it.
+        """
         environment = self._bench.store.get(built.key) if built and built.key else None
         modules = _top_level(environment) if environment else []
-        return static.provided(checked, set(pins_in(plan.pins)), modules)
+        _, today = self.present(work)
+        names = set(pins_in(plan.pins)) or {each.name for each in (today.packages if today else ())}
+        return static.provided(checked, names, modules)
 
     async def _answer(self, work: Work, environment: Environment) -> Answer:
         how = self._aside.document if work.kind.mode is Mode.rendered else self._aside.run
@@ -204,4 +210,4 @@ def _top_level(environment: Environment) -> list[str]:
 
 
 def _key(*parts: object) -> str:
-    return f"{parts[0]}:{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}"
+    return f"{parts[0]}:{hashlib.sha256(repr((_FORMAT, *parts)).encode()).hexdigest()[:40]}"

@@ -179,7 +179,7 @@ class Walk:
             started = await self._steps.started(work, to, built)
         if checked is not None:
             plan = plan_of(Findings(matched=matched, resolved=resolved, built=built))
-            checked = self._steps.provided(checked, plan, built)
+            checked = self._steps.provided(work, checked, plan, built)
         return Findings(matched=matched, resolved=resolved, built=built, started=started, checked=checked)
 
     async def _tidy(self, *, keep: bool) -> None:
