@@ -125,3 +125,10 @@ def test_made_up_credentials_cannot_fill_memory() -> None:
 )
 def test_exchange_table(target: bytes, prefix: bytes, base: bytes, expected: bytes | None, why: str) -> None:
     assert exchanged(target, Decision(until=0, pool="a", prefix=prefix, base=base)) == expected, why
+
+
+@pytest.mark.parametrize("prefix", [b"/sales/", b"/content/1/"])
+def test_a_process_that_knows_no_base_path_gets_the_rest_of_the_path(prefix: bytes) -> None:
+    decision = Decision(until=0, pool="a", prefix=prefix, base=b"/content/1/", stripped=True)
+    assert exchanged(prefix + b"websocket/?x=1", decision) == b"/websocket/?x=1"
+    assert exchanged(b"/elsewhere/", decision) is None

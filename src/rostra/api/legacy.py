@@ -54,6 +54,12 @@ def shape(item: Item, links: Addresses) -> dict[str, Any]:
     }
 
 
+@router.get("/users/current")
+async def current_user(who: Known) -> dict[str, Any]:
+    """Whose key or token this is; the R client asks here."""
+    return {"id": who.user_id, "guid": who.guid, "username": who.username, "user_role": who.role.value}
+
+
 @router.get("/applications")
 async def list_applications(
     *, who: Known, session: Reading, links: Links, search: str = "", count: int = 100, start: int = 0, cont: str = ""
