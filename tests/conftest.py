@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support import interpreters
+
+
+# How fast examples are made depends on what else the machine does; it says nothing about the code.
+settings.register_profile("rostra", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rostra")
 
 
 @pytest.fixture(scope="session")

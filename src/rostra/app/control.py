@@ -92,6 +92,7 @@ async def control(
         if launcher is None:
             launcher = await stack.enter_async_context(KeeperLauncher(places.run_dir / "keeper.sock"))
         facts, groups = await asyncio.to_thread(host.discover, settings.applications.sandbox)
+        reconciling.close_folders(places, sandboxed=facts.bwrap is not None)
         user = accounts.choose(settings.applications.run_as)
         shell = Building(SandboxedShell(facts, user, groups, reconciling.builds_folder(places)))
         ledger = Ledger(session_factory(engine), places.data_dir, clock)

@@ -27,6 +27,18 @@ from rostra.jobs.tables import Task
 log = structlog.get_logger()
 
 
+def close_folders(places: Places, *, sandboxed: bool) -> None:
+    """Keep what people published from other accounts of this machine; data folders of earlier releases too.
+
+    Without a sandbox content reaches its own files by their path, so there the folders can be passed through, not listed.
+    """
+    passable = 0o700 if sandboxed else 0o711
+    for name, mode in (("bundles", 0o700), ("jobs", 0o700), ("apps", passable), ("renderings", passable)):
+        folder = places.data_dir / name
+        folder.mkdir(exist_ok=True)
+        folder.chmod(mode)
+
+
 def builds_folder(places: Places) -> Path:
     """Return the folder where each program of a build has its private one, emptied of what a crash left."""
     folder = places.run_dir / "builds"

@@ -39,7 +39,7 @@ def prepare(data_dir: Path) -> Path:
         )
     try:
         # Content runs as another account and must be able to pass through to what is mounted for it.
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
         run_dir.mkdir(exist_ok=True, mode=0o711)
     except OSError as why:
         raise _unusable(data_dir, why) from why
