@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from rostra.environments.shell import PlainShell
 from rostra.rendering import rmarkdown
+from rostra.rendering.document import DocumentJob, render_document
+from rostra.rendering.job import MAIL_FACTS
+
+pytestmark = pytest.mark.anyio
 
 PYTHON_FAILS = """\
 processing file: report.Rmd
@@ -56,3 +64,58 @@ def test_the_lines_that_matter_are_kept() -> None:
 )
 def test_of_a_progress_bar_the_chunk_is_shown(line: str, shown: list[str]) -> None:
     assert list(rmarkdown.tidy(line)) == shown
+
+
+R = shutil.which("R")
+DECLARING = """\
+---
+title: Declares
+params:
+  year: 1
+output:
+  html_document: {theme: null, mathjax: null}
+---
+
+Year `r params$year`.
+
+```{r}
+write.csv(data.frame(a = 1), "out.csv")
+rmarkdown::output_metadata$set(rsc_output_files = list("out.csv"), rsc_email_subject = "Harvest")
+```
+"""
+
+
+def rendering(folder: Path, document: str, **parameters: object) -> DocumentJob:
+    return DocumentJob(
+        argv=rmarkdown.command(Path(R or "")),
+        code_dir=folder / "code",
+        document=document,
+        output=folder / "renderings/one",
+        failure=rmarkdown.failure,
+        tidy=rmarkdown.tidy,
+        parameters=parameters,
+        env={"HOME": str(folder)},
+    )
+
+
+@pytest.mark.r
+@pytest.mark.skipif(not (R and shutil.which("pandoc")), reason="no R or no pandoc on this machine")
+class TestWithRealR:
+    async def test_parameters_output_files_and_mail(self, tmp_path: Path) -> None:
+        (tmp_path / "code").mkdir()
+        (tmp_path / "code/report.Rmd").write_text(DECLARING)
+        job = rendering(tmp_path, "report.Rmd", year=2026)
+        done = await render_document(job, PlainShell(), lambda _: None)
+        assert "Year 2026" in (job.output / done.primary).read_text()
+        assert (job.output / "out.csv").exists()
+        assert "Harvest" in (job.output / MAIL_FACTS).read_text()
+
+    async def test_a_site_is_rendered_as_a_whole(self, tmp_path: Path) -> None:
+        (tmp_path / "code").mkdir()
+        (tmp_path / "code/_site.yml").write_text("name: site\noutput_dir: _out\n")
+        for name in ("index", "more"):
+            (tmp_path / f"code/{name}.Rmd").write_text(f"---\ntitle: {name}\n---\n\nText.\n")
+        job = rendering(tmp_path, ".")
+        done = await render_document(job, PlainShell(), lambda _: None)
+        assert done.primary == "index.html"
+        assert (job.output / "more.html").exists()

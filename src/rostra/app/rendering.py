@@ -76,6 +76,10 @@ class Renderer:
             own = await variables.for_process(session, tools.box, work.item.id)
         for parent in (folder.parent, tools.places.process(key).parent):
             parent.mkdir(parents=True, exist_ok=True)
+        if not work.kind.python:
+            asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters={})
+            await make(asked, tools, self.host, lambda _: None)
+            return
         await render(self._job(work, environment, own, key, folder), lambda _: None)
 
     def _job(

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rostra.content import disk, variables
+from rostra.content import beside, disk, variables
 from rostra.content.deploy import Work
 from rostra.content.launching import Start, launch, seconds
 from rostra.content.tools import Tools
@@ -63,7 +63,8 @@ class Aside:
         except Problem as why:
             return Answer(good=False, reason=why.message)
         try:
-            return await self._ask(what, code, f"/content/{work.item.guid}/_rehearsal/")
+            path = "/" if work.kind.stripped else f"/content/{work.item.guid}/_rehearsal/"
+            return await self._ask(what, code, path)
         finally:
             await asyncio.shield(self.tools.pools.discard(member))
             what.log.unlink(missing_ok=True)
@@ -86,6 +87,7 @@ class Aside:
     async def _launch(self, work: Work, environment: Environment) -> Launch:
         tools, key = self.tools, ProcessKey(new_key())
         overlay = await tools.environments.overlay(environment.runtime, lambda _: None)
+        chosen = beside.recorded(work.kind, beside.wish(work.manifest), work.bundle, await tools.beside())
         async with transaction(tools.reading) as session:
             own = await variables.for_process(session, tools.box, work.item.id)
         start = Start(
@@ -103,6 +105,7 @@ class Aside:
             log_bytes=1_000_000,
             memory_bytes=work.item.memory_limit or None,
             options={},
+            r=chosen.r,
         )
         # No item among the labels: it is not written down as one of the item's jobs, and a restart ends it.
         made = launch(start, key, tools.places, {"rehearsal": self.folder.name})

@@ -69,10 +69,10 @@ def as_it_is(line: str) -> Sequence[str]:
 class DocumentJob:
     """One document to render.
 
-    ``document`` is relative to ``code_dir``, which is only read; the program starts in its folder. ``argv`` makes the
-    command. ``output`` is the folder to make. ``tidy`` returns what is shown of one line.
-    ``failure`` reads the last lines of a program that failed. ``finish`` brings what was made into ``out``
-    when the program does not, and returns the page's name (empty: not found).
+    ``document`` is relative to ``code_dir``, which is only read (``.``: all of it); the program starts in its folder.
+    ``argv`` makes the command. ``output`` is the folder to make. ``tidy`` returns what is shown of one line.
+    ``failure`` reads the last lines of a program that failed. ``finish`` brings what was made into ``out`` when the
+    program does not, and returns the page's name (empty: not found).
     """
 
     argv: Callable[[Folders], Sequence[str]]
@@ -145,6 +145,7 @@ def _told(job: DocumentJob, scratch: Path) -> dict[str, Any]:
         "out": str(scratch / "out"),
         "told": str(scratch / "told" / "result.json"),
         "params": dict(job.parameters),
+        "site": job.document == ".",
     }
 
 
@@ -192,7 +193,8 @@ def _take_over(job: DocumentJob, folders: Folders, page: Path) -> str:
         raise RenderFailed("the program ended without an error but made no page", hint="See what it says above.")
     metadata = result.get("metadata")
     if isinstance(metadata, dict):
-        declare(metadata, (folders.work / job.document).parent, page)
+        document = folders.work / job.document
+        declare(metadata, document if document.is_dir() else document.parent, page)
     return primary
 
 

@@ -11,16 +11,12 @@ local({
     for (folder in unique(dirname(inside))) dir.create(file.path(job$out, folder), recursive = TRUE, showWarnings = FALSE)
     file.copy(file.path(made, inside), file.path(job$out, inside), copy.mode = FALSE)
     primary <- "index.html"
+    metadata <- list()
   } else {
-    primary <- basename(rmarkdown::render(
-      job$input, output_dir = job$out, params = parameters, envir = new.env(parent = globalenv()), quiet = FALSE))
-  }
-  metadata <- rmarkdown::output_metadata$get()
-  # Files the document asks to be kept beside its page.
-  for (name in unlist(metadata$rsc_output_files)) {
-    place <- file.path(job$out, name)
-    dir.create(dirname(place), recursive = TRUE, showWarnings = FALSE)
-    file.copy(file.path(dirname(job$input), name), place, recursive = FALSE, copy.mode = FALSE)
+    made <- rmarkdown::render(
+      job$input, output_dir = job$out, params = parameters, envir = new.env(parent = globalenv()), quiet = FALSE)
+    primary <- basename(made)
+    metadata <- as.list(attr(made, "rmd_output_metadata"))  # what it declares: files to keep, how its mail looks
   }
   told <- list(primary = primary, metadata = metadata)
   jsonlite::write_json(told, job$told, auto_unbox = TRUE, null = "null", force = TRUE)
