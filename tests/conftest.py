@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-
 from support import interpreters
-
 
 # How fast examples are made depends on what else the machine does; it says nothing about the code.
 settings.register_profile("rostra", deadline=None, suppress_health_check=[HealthCheck.too_slow])
