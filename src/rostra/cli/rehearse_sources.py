@@ -141,6 +141,7 @@ class Folder:
             if wanted is not None:
                 async with transaction(bench.tools.sessions) as session:
                     rehearsal_id = (await records.begin(session, wanted, bench.tools.clock.now())).id
+            print(f"Rehearsal {rehearsal_id}: when interrupted, go on with --resume {rehearsal_id}", file=sys.stderr)
             with table.progress() as show:
 
                 def told(done: int, total: int, result: Mapping[str, Any]) -> None:
@@ -178,6 +179,7 @@ class Folder:
         from rostra.app.rehearsing import standalone
 
         configure("error", "text")  # what is started and ended meanwhile is nobody's news
+
         async def run() -> T:
             async with standalone(loaded(self.config)) as bench:
                 return await work(bench)
