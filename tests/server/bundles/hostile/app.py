@@ -1,5 +1,8 @@
 """Content that wants out. ``told.json`` beside it says what there is to get at."""
 
+# ruff: noqa: PTH118, PTH120, PTH208, PTH123, PTH101
+
+import contextlib
 import ctypes
 import json
 import os
@@ -54,15 +57,13 @@ def foreign_processes():
 
 
 def server_environment():
+    found = [repr(dict(os.environ)).encode()]
     for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                words = Path("/proc", name, "environ").read_bytes()
-            except OSError:
-                continue
-            if TOLD["canary"].encode() in words:
-                return words
-    assert TOLD["canary"] in repr(dict(os.environ)), "nothing of the server's"
+        with contextlib.suppress(OSError):
+            found.append(Path("/proc", name, "environ").read_bytes())
+    told = [words for words in found if TOLD["canary"].encode() in words]
+    assert told, "nothing of the server's"
+    return told
 
 
 def attaches():
