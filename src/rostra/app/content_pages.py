@@ -40,7 +40,7 @@ from rostra.web import pages
 from rostra.web.site import Site
 
 THUMBNAIL = "__thumbnail__"
-NOTICE = "X-Rostra-Notice"  # says in words what somebody should know of a page that is shown all the same
+NOTICE = "Rostra-Notice"  # says in words what somebody should know of a page that is shown all the same
 NO_SLASH = "\0"  # what is wanted of a variant when only its closing slash is missing
 FULL_SECONDS = 3  # after which a visitor who found no room is told to try again
 
@@ -225,9 +225,9 @@ class ContentPages:
         return answer
 
     def _remember(self, request: Request, visit: Visit, bundle: Bundle, found: Found) -> None:
-        """Count a page that was opened, by the gateway's rule; what a page loads besides is not a visit."""
-        opened = navigates(request) and found.content_type.startswith("text/html")
-        if request.method == "GET" and (opened or credential(request).scheme is Scheme.key):
+        """Count a page that was opened, by a person or with a key; what a page loads besides is not a visit."""
+        opens = navigates(request) or credential(request).scheme is Scheme.key
+        if request.method == "GET" and opens and found.content_type.startswith("text/html"):
             seen = Seen(
                 item=visit.item.guid,
                 user=visit.principal.guid if visit.principal else None,

@@ -19,6 +19,7 @@ from rostra.app.ledger import Ledger, running_in
 from rostra.config.values import version_range
 from rostra.content import builds, bundles, manifest, unpack
 from rostra.content.builds import RuntimeGone
+from rostra.content.paths import pool_key
 from rostra.content.rebuild import rebuild
 from rostra.content.tables import Bundle, Item
 from rostra.content.tools import Tools
@@ -150,8 +151,11 @@ class EnvironmentWork:
                 await unpack.unpack(archive, code, bundles.bounds(tools.settings().applications))
             told = manifest.read(json.dumps(bundle.manifest).encode())
             source = builds.Source(told, by_name(bundle.kind), code)
+            before = (bundle.runtime_version, bundle.runtime_path)
             environment = await rebuild(source, bundle, tools, said.append, patient=True)
             await tools.environments.overlay(environment.runtime, said.append)
+            if before != (bundle.runtime_version, bundle.runtime_path) and tools.pools.defined(pool_key(item.guid)):
+                await tools.pools.restart(pool_key(item.guid))
         except RuntimeGone as gone:
             progress.tell(wanted, Outcome.gone, gone.message)
         except Problem as why:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 import structlog
 
-from rostra.app.environment_work import REAP, enqueue_reap
+from rostra.app.environment_work import REAP, enqueue_reap, enqueue_rebuild
 from rostra.app.visits import Visits
 from rostra.content import usage
 from rostra.content.builds import RuntimeGone
@@ -38,6 +38,7 @@ class Upkeep:
     processes: Processes
     visits: Visits
     collected: Collected
+    moving: set[str] = field(default_factory=set)  # versions that another release takes the place of
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -64,9 +65,13 @@ class Upkeep:
         """Let what runs follow the interpreters there are: after a reload, and when a day has come.
 
         Processes whose Python may not be used any more end, and what failed for want of one that is back may start.
+        What runs on a release that another takes the place of goes on until that one's environment is ready.
         """
         pools = self.tools.pools
+        outdated: set[str] = set()
         for key, bundle in (await self._bundles(list(pools.announcements()))).items():
+            if pools.defined(key) and pools.members(key) and self.processes.outdated(bundle):
+                outdated.add(bundle.runtime_version or "")
             if self.processes.gone(bundle):
                 log.info("content ends: its Python is not used any more", pool=key, python=bundle.runtime_version)
                 await pools.retire(key, drain_seconds=0)
@@ -74,6 +79,10 @@ class Upkeep:
             elif pools.defined(key) and isinstance(pools.condition(key)[1], RuntimeGone):
                 await pools.restart(key)
                 await self.visits.item_changed(split_pool(key)[0])
+        for version in sorted(outdated - self.moving):
+            self.moving.add(version)  # once: what cannot be built is built again when it is visited
+            async with transaction(self.tools.sessions) as session:
+                await enqueue_rebuild(session, version, 1, self.tools.clock.now())
 
     async def tidy(self) -> None:
         """Forget old visits, and begin to remove environments nobody needs when the settings say so."""

@@ -152,8 +152,9 @@ def _versions(used: Iterable[str], runtimes: Sequence[Runtime], environments: Ma
 
 async def running_processes(session: AsyncSession) -> Mapping[str, int]:
     """Return how many processes of each item the records call running, by guid; true only while a server works."""
-    counted = sa.select(Item.guid, sa.func.count()).join(Item, Item.id == Job.item_id).group_by(Item.guid)
-    rows = (await session.execute(counted.where(Job.ended_at.is_(None), Job.pid.is_not(None)))).all()
+    counted = sa.select(Item.guid, sa.func.count()).select_from(Job).join(Item, Item.id == Job.item_id)
+    counted = counted.where(Job.ended_at.is_(None), Job.pid.is_not(None)).group_by(Item.guid)
+    rows = (await session.execute(counted)).all()
     return {guid: count for guid, count in rows}  # noqa: C416  (a row is no pair for the type checker)
 
 

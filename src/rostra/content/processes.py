@@ -18,7 +18,7 @@ from rostra.content.builds import RuntimeGone
 from rostra.content.errors import ItemNotFound
 from rostra.content.launching import Start, launch, seconds
 from rostra.content.paths import base_path, pool_key, split_pool
-from rostra.content.rebuild import gone, rebuild
+from rostra.content.rebuild import gone, rebuild, successor
 from rostra.content.tables import Bundle, Item, Variable
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
@@ -73,6 +73,13 @@ class Processes:
     def gone(self, bundle: Bundle) -> RuntimeGone | None:
         """Return why nothing can run this bundle any more; None when something can."""
         return gone(bundle, Policy(self._tools.settings().python.version_matching), self._tools.runtimes())
+
+    def outdated(self, bundle: Bundle) -> bool:
+        """Return whether another release takes the place of the interpreter this bundle was built for."""
+        if bundle.runtime_version is None or self.gone(bundle):
+            return False
+        policy = Policy(self._tools.settings().python.version_matching)
+        return bool(successor(bundle, policy, self._tools.runtimes()).reason)
 
     async def refresh(self, guid: str) -> None:
         """Let the item's pools follow what was changed: processes whose settings changed are replaced, others stay."""
