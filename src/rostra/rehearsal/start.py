@@ -33,6 +33,7 @@ RenderAside = Callable[[Work, Environment, Path], Awaitable[None]]
 ANSWER_SECONDS = 60.0
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _ERROR = re.compile(r"^(?P<what>[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt|Failed|NotFound)\b.*)$")
+_IMPORT = re.compile(r"(?:import|from)\s+(?P<name>\w+)")
 _SHOWN = 25
 
 
@@ -155,18 +156,29 @@ async def ask(socket: Path, path: str) -> int:
 def blame(lines: Sequence[str], code: Path) -> tuple[str, str]:
     """Return (what went wrong, where) from a traceback: the last error, and the deepest frame in the item's own files.
 
-    A failure outside of them is placed in the package it happened in.
+    The runner shows only those, with relative paths; a failure inside a package is told by the line that imports it.
     """
     errors = [found["what"] for line in lines if (found := _ERROR.match(line.strip()))]
-    frames = [(found["file"], found["line"]) for line in lines if (found := _FRAME.search(line))]
+    frames = [
+        (number, found["file"], found["line"]) for number, line in enumerate(lines) if (found := _FRAME.search(line))
+    ]
     prefix = f"{code}/"
-    own = [f"{file.removeprefix(prefix)}:{line}" for file, line in frames if file.startswith(prefix)]
-    packages = [_package(file) for file, _ in frames[-1:] if _package(file)]
+    own = [each for each in frames if each[1].startswith(prefix) or not each[1].startswith(("/", "<"))]
     reason = errors[-1][:300] if errors else ""
-    if reason and packages:
-        reason = f"{reason} (in {packages[0]})"
-    return reason, own[-1] if own else ""
+    package = _package(frames[-1][1]) if frames else ""
+    if own and not package and own[-1][0] + 1 < len(lines):
+        package = _imported(lines[own[-1][0] + 1], reason)
+    if reason and package:
+        reason = f"{reason} (in {package})"
+    return reason, f"{own[-1][1].removeprefix(prefix)}:{own[-1][2]}" if own else ""
 
 
 def _package(file: str) -> str:
     return file.partition("/site-packages/")[2].partition("/")[0].removesuffix(".py")
+
+
+def _imported(source: str, reason: str) -> str:
+    """Return the package whose import failed inside of it; nothing when it is just not there."""
+    found = _IMPORT.match(source.strip())
+    missing = found is not None and f"No module named '{found['name']}'" in reason
+    return "" if found is None or missing else found["name"]
