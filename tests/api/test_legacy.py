@@ -85,3 +85,22 @@ async def test_an_old_task_is_its_starter_s_business(world: World) -> None:
     await ada.made(f"applications/{made['id']}/upload", bundle())
     task = await ada.made(f"applications/{made['id']}/deploy", {})
     assert (await world.client("bob").get(f"tasks/{task['id']}")).status_code == 404
+
+
+async def test_the_r_client_finds_its_item_by_name_and_never_another(world: World) -> None:
+    ada, number = world.client("ada"), world.users["ada"].id
+    for name in ("sales", "sales-old"):
+        await ada.made("applications", {"name": name})
+    rows = {
+        f"filter=account_id:{number}&filter=name:sales": ["sales"],
+        f"filter=account_id:{number}&filter=name:new": [],
+        f"filter=account_id:{number + 100}&filter=name:sales": [],
+        "filter=odd:x": [],
+    }
+    for query, names in rows.items():
+        assert [each["name"] for each in (await ada.read(f"applications?{query}"))["applications"]] == names, query
+
+
+async def test_a_key_says_whose_it_is(world: World) -> None:
+    told = await world.client("ada").read("users/current")
+    assert (told["id"], told["username"]) == (world.users["ada"].id, "ada")

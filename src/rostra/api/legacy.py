@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.requests import Request
 
@@ -62,12 +63,23 @@ async def current_user(who: Known) -> dict[str, Any]:
 
 @router.get("/applications")
 async def list_applications(
-    *, who: Known, session: Reading, links: Links, search: str = "", count: int = 100, start: int = 0, cont: str = ""
+    *,
+    who: Known,
+    session: Reading,
+    links: Links,
+    search: str = "",
+    wanted: Annotated[list[str], Query(alias="filter")] = [],  # noqa: B006 - never changed
+    count: int = 100,
+    start: int = 0,
+    cont: str = "",
 ) -> dict[str, Any]:
-    """The caller's items whose name or title contains ``search``; ``continuation`` is passed back as ``cont``."""
+    """The caller's items whose name or title contains ``search``; ``continuation`` is passed back as ``cont``.
+
+    ``filter`` is ``name:…`` or ``account_id:…``, both exact; the R client takes the first of what is left for its own.
+    """
     first = int(cont) if cont.isascii() and cont.isdecimal() and len(cont) < 10 else max(start, 0)
     size, sought = min(max(count, 1), LARGEST_PAGE), search.lower()
-    found = [item for item in await items.listing(session, who) if _named(item, sought)]
+    found = [item for item in await items.listing(session, who) if _named(item, sought) and _passes(item, wanted)]
     page = found[first : first + size]
     following = first + len(page)
     return {
@@ -80,6 +92,13 @@ async def list_applications(
 
 def _named(item: Item, sought: str) -> bool:
     return sought in item.name.lower() or sought in (item.title or "").lower()
+
+
+def _passes(item: Item, wanted: Sequence[str]) -> bool:
+    """Return whether every filter holds; one that is not known lets nothing through."""
+    facts = {"name": item.name, "account_id": str(item.owner_id)}
+    pairs = (each.partition(":") for each in wanted)
+    return all(facts.get(name) == value for name, _, value in pairs)
 
 
 @router.post("/applications")
