@@ -406,6 +406,18 @@ async def test_a_process_that_cannot_be_reached_is_ended(house: House, pools: Po
     assert await house.launcher.running() == ()
 
 
+async def test_all_that_went_deaf_together_are_left_out_at_once(house: House, pools: Pools) -> None:
+    await pools.define(house.spec(max_processes=2))
+    first = await pools.ensure(ONE)
+    assert await pools.ask_for_room(ONE)
+    for key in house.members():
+        house.launcher.deafen(key)
+    pools.unreachable(first.key)
+    assert house.members() == []  # before anybody had time to end them
+    assert (await pools.ensure(ONE)).key != first.key
+    assert len(house.members()) == 1
+
+
 async def test_the_place_of_one_that_just_died_is_taken_at_once(house: House, pools: Pools) -> None:
     await pools.define(house.spec(max_processes=1))
     member = await pools.ensure(ONE)

@@ -237,6 +237,20 @@ class ProcessContract(Contract):
         assert {one.json()["name"] for one in answers} == {"one"}
         assert [one["ask"] for one in world.control.asked].count("process") == 1
 
+    async def test_one_takes_the_place_of_all_that_died(self, world: World) -> None:
+        dead = await world.content()
+        await dead.stop()
+
+        async def on_process(pool: str) -> bool:
+            await world.control.push_pool(pool)  # control leaves the dead one out before it has another
+            await asyncio.sleep(0.1)
+            await world.control.push_pool(pool, await world.server("two"))
+            return True
+
+        world.control.on_process = on_process
+        assert (await (await world.client()).ask(ITEM)).json()["name"] == "two"
+        assert [one["ask"] for one in world.control.asked].count("process") == 1
+
     async def test_the_body_waits_too(self, world: World) -> None:
         server = await world.server()
         world.control.decide(ITEM, "pool")

@@ -67,6 +67,7 @@ class Process:
     drain_until: dt.datetime | None = None
     code: int | None = None
     lost: bool = False  # it ended together with what held it
+    deaf: bool = False  # nobody answers on its socket any more; its end is only a matter of time
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self, phase: Phase, now: dt.datetime) -> None:
@@ -92,7 +93,8 @@ class Pool:
 
     def ready(self) -> list[Process]:
         """Return the processes that answer, the least busy first."""
-        return sorted((p for p in self.processes.values() if p.phase is Phase.ready), key=lambda p: p.load)
+        answering = (p for p in self.processes.values() if p.phase is Phase.ready and not p.deaf)
+        return sorted(answering, key=lambda p: p.load)
 
     def members(self) -> tuple[Member, ...]:
         return tuple(self.member(process) for process in self.ready())
@@ -102,7 +104,7 @@ class Pool:
 
     def counted(self) -> int:
         """Return how many processes count towards the limits: those that answer and those on their way."""
-        return sum(process.phase in (Phase.starting, Phase.ready) for process in self.processes.values())
+        return sum(p.phase in (Phase.starting, Phase.ready) and not p.deaf for p in self.processes.values())
 
     def load(self) -> int:
         return sum(process.load for process in self.ready())

@@ -7,9 +7,8 @@ busy, ends what is idle, starts again what crashed, and lets the old drain when 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,7 +42,6 @@ log = structlog.get_logger()
 SETTLE = dt.timedelta(seconds=1)  # after this long, everyone knows that a process gets no new requests
 DRAIN_SECONDS = 300.0
 TICK_SECONDS = 0.5
-BURY_SECONDS = 1.0  # how long the news of an end may take once nothing of a process is left
 PROOF_TIMEOUT = dt.timedelta(seconds=60)
 
 
@@ -171,8 +169,8 @@ class Pools:
         if pool is None or pool.failures.failing(self._clock.now()):
             return False
         if self._full(pool):
-            await self._bury(pool)
-        if self._full(pool) or self._pools.get(key) is not pool:
+            self._leave_out_deaf(pool.ready())
+        if self._full(pool):
             return False
         outcome = await asyncio.shield(self._flight(pool))
         return isinstance(outcome, Process) and self._pools.get(key) is pool
@@ -180,15 +178,6 @@ class Pools:
     @staticmethod
     def _full(pool: Pool) -> bool:
         return pool.flight is None and pool.counted() >= pool.spec.limits.max_processes
-
-    async def _bury(self, pool: Pool) -> None:
-        """Let go of processes that died a moment ago: their place may be taken before their end has been told."""
-        deaf = [process for process in pool.ready() if not sockets.accepts(process.socket)]
-        for process in deaf:
-            await self._examine(process)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BURY_SECONDS):
-                    await process.ended.wait()
 
     def loads(self, key: PoolKey, loads: Mapping[ProcessKey, int]) -> None:
         """Take the open connections of some processes of ``key``; those not named keep what they had."""
@@ -201,10 +190,26 @@ class Pools:
         self._carry({key: loads.get(key, 0) for key in self._processes.known})
 
     def unreachable(self, key: ProcessKey) -> None:
-        """Look at a process a visitor could not be connected to; end it when it really does not answer."""
+        """Look at a process a visitor could not be connected to, and at its fellows: what ended one may have ended all.
+
+        Those that do not answer are left out at once, so that whoever asks next gets a new one, and are ended.
+        """
         process = self._processes.known.get(key)
-        if process and process.phase is Phase.ready:
-            self._processes.own(self._examine(process))
+        if process is None or process.phase is not Phase.ready:
+            return
+        self._leave_out_deaf(process.pool.ready() if process.pool else [process])
+
+    def _leave_out_deaf(self, processes: Sequence[Process]) -> None:
+        """Give the place of those that do not answer to others before their end has been told, and end them."""
+        for process in processes:
+            if sockets.accepts(process.socket):
+                continue
+            process.deaf = True
+            log.warning("process does not answer", process=process.key)
+            # Not `end`: it counts as a crash, so that a pool whose processes go deaf backs off.
+            self._processes.own(self._processes.stop(process.key, 1.0))
+            if process.pool:
+                self._announce(process.pool)
 
     # Proving
 
@@ -371,13 +376,6 @@ class Pools:
         before = Failures() if now - process.since >= STEADY else pool.failures
         pool.failures, pool.last_failure = before.another(now), describe_crash(process)
         log.warning("process crashed", process=process.key, pool=pool.spec.key, code=process.code)
-
-    async def _examine(self, process: Process) -> None:
-        if sockets.accepts(process.socket) or process.phase is not Phase.ready:
-            return
-        log.warning("process does not answer", process=process.key)
-        # Not `end`: it counts as a crash, so that a pool whose processes go deaf backs off.
-        await self._processes.stop(process.key, 1.0)
 
     def _replace(self, old: Pool | None, drain_seconds: float) -> None:
         for process in tuple(old.processes.values()) if old else ():

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rostra.gateway")
 
+MOST_PROCESSES_TRIED = 6  # they may all have ended together, with their keeper
+
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 MOST_HELD = 262_144  # bytes of a body kept while nobody takes them yet
 _UPGRADED = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -170,7 +172,7 @@ class Exchange:
             await self._reach_control(b"")
             return
         reason = b"unreachable"
-        for _ in range(2):  # one retry on another process
+        for _ in range(MOST_PROCESSES_TRIED):  # nothing of the request has been sent to any of them
             found = await self.plane.process_for(decision, self.request)
             if isinstance(found, bytes):
                 reason = found

@@ -222,16 +222,16 @@ class Plane:
         Raises:
             ControlAway: there is nobody to ask.
         """
-        pool = self.pool(decision.pool)
         html = request.fields.wants_html and request.method == b"GET" and not request.is_websocket
         until = self.now() + (HTML_PATIENCE if html else PATIENCE)
-        while (process := pool.choose(request.fields.sticky)) is None:
+        # Looked up anew each time: a pool whose processes all ended is forgotten, and a push makes another one.
+        while (process := (pool := self.pool(decision.pool)).choose(request.fields.sticky)) is None:
             left = until - self.now()
             if left <= 0:
                 return b"starting"
             asking = self._ask_for_process(pool)
             await self._something_changes(pool, asking, left)
-            if pool.choose(()) is None and asking.done() and not asking.cancelled() and not asking.result():
+            if self.pool(decision.pool).choose(()) is None and asking.done() and not asking.cancelled() and not asking.result():
                 if asking.result() is None:
                     raise ControlAway
                 return b"failed"
