@@ -1,0 +1,1 @@
+from support.database import *  # noqa: F403
