@@ -58,7 +58,7 @@ def file(tmp_path: Path):
 def test_match_among_a_given_list(rostra, words: list[str], version: str, reason: str) -> None:
     code, out, _ = rostra("runtimes", "match", *words, "--json")
     assert code == 0
-    assert json.loads(out) == {"version": version, "reason": reason, "warnings": []}
+    assert json.loads(out) == {"version": version, "reason": reason}
 
 
 def test_match_that_fails(rostra) -> None:
@@ -66,10 +66,28 @@ def test_match_that_fails(rostra) -> None:
     text = "Cannot find compatible environment: no compatible Local environment with Python version 3.9.6"
     code, out, _ = rostra(*words, "--json")
     assert code == 1
-    assert (json.loads(out)["version"], json.loads(out)["reason"]) == (None, text)
+    assert json.loads(out) == {"version": None, "reason": text}
     code, out, err = rostra(*words)
     assert (code, out) == (1, "")
     assert err.startswith(f"rostra: {text}\nThis server has Python 3.9.4, 3.9.7")
+
+
+def test_nothing_installed_is_not_what_is_here(rostra) -> None:
+    code, out, _ = rostra("runtimes", "match", "3.9.6", "--installed", "", "--json")
+    assert code == 1
+    assert json.loads(out)["version"] is None
+
+
+def test_a_python_from_a_working_copy_is_understood(rostra) -> None:
+    code, out, _ = rostra("runtimes", "match", "3.13.0+", "--installed", "3.13.0", "--json")
+    assert (code, json.loads(out)["version"]) == (0, "3.13.0")
+
+
+@pytest.mark.parametrize("words", [["3.x"], ["--requires", "new"], ["3.9.1", "--installed", "3.9,y"]])
+def test_programs_are_told_of_bad_words_as_json(rostra, words: list[str]) -> None:
+    code, out, _ = rostra("runtimes", "match", *words, "--json")
+    assert code == 1
+    assert "cannot be understood" in json.loads(out)["reason"]
 
 
 def test_match_for_people(rostra) -> None:

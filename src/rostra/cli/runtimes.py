@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -62,26 +63,30 @@ def match(  # noqa: PLR0917 - each is an option of the command line
     version: Annotated[str, typer.Argument(help="The author's version, for example 3.9.6.")] = "",
     requires: Annotated[str, typer.Option("--requires", help="A range, for example '>=3.9,<3.12'.")] = "",
     policy: Annotated[Policy | None, typer.Option("--policy", help="Instead of Python.VersionMatching.")] = None,
-    installed: Annotated[str, typer.Option("--installed", metavar="V,V,...", help="Instead of what is here.")] = "",
+    installed: Annotated[
+        str | None, typer.Option("--installed", metavar="V,V,...", help="Instead of what is here; may be empty.")
+    ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which interpreter a version or range gets, and why; exit status 1 when none fits."""
-    request = Request(_version(version) if version else None, _range(requires) if requires else None)
-    chosen_policy, runtimes = _offer(installed, policy, config)
     try:
+        request = Request(_version(version) if version else None, _range(requires) if requires else None)
+        chosen_policy, runtimes = _offer(installed, policy, config)
         found = choose(request, chosen_policy, runtimes)
-    except NoMatchingPython as none:
+    except (NoMatchingPython, NotAVersion) as none:
         if not as_json:
             raise
-        print(json.dumps({"version": None, "reason": none.message, "hint": none.hint}))
+        print(json.dumps({"version": None, "reason": none.message}))
+        print(none.hint, file=sys.stderr)
         raise typer.Exit(1) from None
-    print(json.dumps(_match_json(found)) if as_json else "\n".join(_match_lines(found, named=not installed)))
+    named = installed is None
+    print(json.dumps(_match_json(found)) if as_json else "\n".join(_match_lines(found, named=named)))
 
 
-def _offer(installed: str, policy: Policy | None, config: Path | None) -> tuple[Policy, Sequence[Runtime]]:
+def _offer(installed: str | None, policy: Policy | None, config: Path | None) -> tuple[Policy, Sequence[Runtime]]:
     """Return the policy and what to choose from: the list given, or the interpreters of this machine."""
-    if installed:
+    if installed is not None:
         settings = load(config, os.environ).settings if config else None
         default = Policy(settings.python.version_matching) if settings else Policy.major_minor
         versions = [_version(word) for word in installed.split(",") if word.strip()]
@@ -98,7 +103,8 @@ def _pretend(version: Version, state: RuntimeState) -> Runtime:
 
 
 def _match_json(found: Match) -> dict[str, object]:
-    return {"version": str(found.runtime.version), "reason": found.reason, "warnings": list(found.warnings)}
+    warnings = {"warnings": list(found.warnings)} if found.warnings else {}
+    return {"version": str(found.runtime.version), "reason": found.reason, **warnings}
 
 
 def _match_lines(found: Match, *, named: bool) -> list[str]:
@@ -108,7 +114,7 @@ def _match_lines(found: Match, *, named: bool) -> list[str]:
 
 def _version(text: str) -> Version:
     try:
-        return Version(text.strip())
+        return Version(text.strip().removesuffix("+"))  # a Python built from a working copy calls itself 3.13.0+
     except ValueError:
         raise NotAVersion(text, "3.9.6") from None
 

@@ -243,7 +243,7 @@ async def _start(step: Step) -> None:
             raise DoesNotStart(work.bundle.id, live, failed.message) from failed
         # There is nothing working to protect: the author can correct it in place, and visitors see why it fails.
         step.say(
-            f"Warning: {failed.message} There was no working version before, so this one is made live all the same."
+            f"Warning: {failed.message}. There was no working version before, so this one is made live all the same."
         )
     await _switch(step)
     await tools.pools.define(spec, first=member, drain_seconds=DRAIN_SECONDS)
