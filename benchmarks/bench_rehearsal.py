@@ -51,7 +51,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     on, onto = interpreters.minor("3.8"), interpreters.minor("3.12")
     if on is None or onto is None:
         return [row("rehearsal", "needs Python 3.8 and 3.12", ours=0, peer=None, unit="s", target="-", met=None)]
-    many = 12 if quick else 40
+    many = 24 if quick else 40
     with tempfile.TemporaryDirectory(prefix="rb-") as place:
         with running_server(Path(place), [on, onto]) as server:
             for sample in SAMPLES:

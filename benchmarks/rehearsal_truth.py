@@ -100,17 +100,18 @@ def _ask(item: Item, env: Path, code: Path, servers: Path) -> Tried:
 
 
 def _render(item: Item, env: Path, code: Path, folder: Path) -> Tried:
-    job = RenderJob(
-        python=env / "bin/python",
-        code_dir=code,
-        notebook=item.entrypoint,
-        output=folder / new_key(8),
-        connection_dir=Path(tempfile.mkdtemp(prefix="rk-")) / "k",
-    )
-    try:
-        asyncio.run(render(job, lambda _: None))
-    except RenderFailed as why:
-        return Tried(True, ("does not render",), why.message)
+    with tempfile.TemporaryDirectory(prefix="rk-") as private:  # short: sockets lie in it
+        job = RenderJob(
+            python=env / "bin/python",
+            code_dir=code,
+            notebook=item.entrypoint,
+            output=folder / new_key(8),
+            connection_dir=Path(private) / "k",
+        )
+        try:
+            asyncio.run(render(job, lambda _: None))
+        except RenderFailed as why:
+            return Tried(True, ("does not render",), why.message)
     return Tried(True, ("rendered",))
 
 
