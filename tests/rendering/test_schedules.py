@@ -183,10 +183,7 @@ async def test_two_servers_on_one_database_begin_each_run_once(
         pytest.skip("several servers share PostgreSQL")
     await fill(engine, 60)
     command = [sys.executable, "-c", TICKING, str(tmp_path), database_settings.postgres.url]
-    servers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    servers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for server in servers:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 def close_folders(places: Places, *, sandboxed: bool) -> None:
     """Keep what people published from other accounts of this machine; data folders of earlier releases too.
 
-    Without a sandbox content reaches its own files by their path, so there the folders can be passed through, not listed.
+    Without a sandbox content reaches its own files by their path: there the folders can be passed through, not listed.
     """
     passable = 0o700 if sandboxed else 0o711
     for name, mode in (("bundles", 0o700), ("jobs", 0o700), ("apps", passable), ("renderings", passable)):

@@ -231,7 +231,8 @@ class Plane:
                 return b"starting"
             asking = self._ask_for_process(pool)
             await self._something_changes(pool, asking, left)
-            if self.pool(decision.pool).choose(()) is None and asking.done() and not asking.cancelled() and not asking.result():
+            none = self.pool(decision.pool).choose(()) is None
+            if none and asking.done() and not asking.cancelled() and not asking.result():
                 if asking.result() is None:
                     raise ControlAway
                 return b"failed"
