@@ -8,7 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import anyio
 import sqlalchemy as sa
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -102,9 +104,14 @@ class Server:
 
 async def audit(session: AsyncSession, server: Server, wanted: Wanted, now: dt.datetime) -> Audit:
     """Return the audit of this moment. Counts of versions follow the filter, as the items do."""
-    verdicts = Verdicts(server.policy, server.runtimes)
-    items = [row for row in await _items(session, server, verdicts, now) if fits(row, wanted, now)]
+    rows = (await session.execute(_query(now))).all()
     kept = await _environments(session)
+    return await anyio.to_thread.run_sync(_summed, rows, kept, server, wanted, now)  # others are served meanwhile
+
+
+def _summed(rows: Sequence[Any], kept: Mapping[str, int], server: Server, wanted: Wanted, now: dt.datetime) -> Audit:
+    verdicts = Verdicts(server.policy, server.runtimes)
+    items = [item for row in rows if fits(item := _item(row, server, verdicts), wanted, now)]
     by_version: dict[str, list[ItemRow]] = {}
     for row in items:
         by_version.setdefault(row.version, []).append(row)
@@ -162,11 +169,6 @@ def _newest_first(text: str) -> tuple[int, ...]:
     return tuple(-part for part in Version(text).release)
 
 
-async def _items(session: AsyncSession, server: Server, verdicts: Verdicts, now: dt.datetime) -> list[ItemRow]:
-    rows = await session.execute(_query(now))
-    return [_item(row, server, verdicts) for row in rows]
-
-
 def _query(now: dt.datetime) -> sa.Select:  # type: ignore[type-arg]
     """Everything of all items at once; what was visited is counted in the index."""
     columns = (
@@ -193,7 +195,7 @@ def _query(now: dt.datetime) -> sa.Select:  # type: ignore[type-arg]
     return found.where(Item.deleted_at.is_(None), Bundle.runtime_version.is_not(None))
 
 
-def _item(row: sa.Row, server: Server, verdicts: Verdicts) -> ItemRow:  # type: ignore[type-arg]
+def _item(row: Any, server: Server, verdicts: Verdicts) -> ItemRow:
     recorded = Recorded(row.runtime_version, row.runtime_path, row.requested_version, row.requested_range)
     return ItemRow(
         guid=row.guid,
