@@ -85,7 +85,9 @@ def environments(server: Server, *items: Direct) -> list[dict[str, Any]]:
 def test_a_deleted_cache_is_built_again_behind_a_waiting_page(server: Server) -> None:
     item = new_item(server)
     item.deploy(slow("one", 5))
-    forget(server, item)
+    version = server.ask(item.api)["py_version"]
+    assert version in server.client("system", "caches", "list", "-n", "rostra").stdout
+    server.client("system", "caches", "delete", "-n", "rostra", "--language", "Python", "--version", version)
     assert environments(server, item) == []
     page = item.get(Accept=HTML)
     assert page.status == 503

@@ -110,6 +110,18 @@ def problem(item: Direct | Published, world: World, **request: Any) -> dict[str,
     return found
 
 
+def test_opening_a_document_is_one_visit_and_is_told_soon(world: World) -> None:
+    guid = world.items["notebook"].guid
+    listing = f"/__api__/v1/instrumentation/content/visits?content_guid={guid}"
+    before = len(world.server.ask(listing)["results"])
+    assert world.server.get(world.items["notebook"].path).status == 200
+    until(lambda: len(world.server.ask(listing)["results"]) > before, 5, "the visit is not told")
+    rows = world.server.ask(listing)["results"]
+    assert len(rows) == before + 1
+    assert rows[-1]["user_guid"] == world.server.ask("/__api__/v1/user")["guid"]
+    assert rows[-1]["rendering_id"]
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_every_request_to_an_api_is_answered_502(world: World, method: str) -> None:
     for _ in range(3):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from support import interpreters
-from support.configuring import offer
+from support.configuring import offer, rostra
 from support.direct import new_item
 from support.server import Server, running_server
 from support.watching import quickly, until
@@ -61,6 +62,20 @@ def test_a_deprecated_python_is_chosen_last_and_warns(pair: Pair) -> None:
     assert done["code"] == 0
     assert any("deprecated" in line and line.startswith("Warning") for line in done["output"])
     assert ".".join(map(str, only.told()["python"])) == old
+
+
+def test_calling_an_api_is_a_hit_and_is_told_soon(pair: Pair) -> None:
+    item = new_item(pair.server)
+    item.deploy(python=pair.wanting(pair.version_of(pair.new)))
+    item.told("some/path")
+    listing = f"/__api__/v1/instrumentation/content/hits?content_guid={item.guid}"
+    until(lambda: pair.server.ask(listing), 10, "the hit is not told")
+    paths = [row["data"]["path"] for row in pair.server.ask(listing)]
+    assert f"{item.path}some/path" in paths
+    told = json.loads(rostra(pair.server, "runtimes", "audit", "--format", "json").stdout)
+    row = next(row for row in told["items"] if row["guid"] == item.guid)
+    assert row["visits_30_days"] == len(paths)
+    assert row["processes"] == 1
 
 
 def test_retiring_ends_what_runs_and_taking_it_back_starts_it_again(pair: Pair) -> None:
