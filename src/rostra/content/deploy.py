@@ -6,6 +6,7 @@ does the whole task again.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 from collections.abc import Awaitable, Callable
@@ -245,8 +246,13 @@ async def _start(step: Step) -> None:
         step.say(
             f"Warning: {failed.message}. There was no working version before, so this one is made live all the same."
         )
-    await _switch(step)
-    await tools.pools.define(spec, first=member, drain_seconds=DRAIN_SECONDS)
+    try:
+        await _switch(step)
+        await tools.pools.define(spec, first=member, drain_seconds=DRAIN_SECONDS)
+    except BaseException:
+        if member is not None:  # in no pool yet: nobody else would ever end it
+            await asyncio.shield(tools.pools.discard(member))
+        raise
     step.say(f"Bundle {work.bundle.id} is live at {tools.server_url}/content/{work.item.guid}/")
 
 
