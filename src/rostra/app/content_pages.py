@@ -41,7 +41,6 @@ from rostra.web.site import Site
 
 THUMBNAIL = "__thumbnail__"
 NOTICE = "Rostra-Notice"  # says in words what somebody should know of a page that is shown all the same
-NO_SLASH = "\0"  # what is wanted of a variant when only its closing slash is missing
 FULL_SECONDS = 3  # after which a visitor who found no room is told to try again
 
 
@@ -54,6 +53,7 @@ class Visit:
     bundle: Bundle | None
     rendering: Rendering | None
     rest: str  # the decoded path behind the item's own, or its variant's
+    slash_missing: bool  # behind the variant's key
     making: Making | None
     principal: Principal | None
     owner: str
@@ -122,11 +122,11 @@ class ContentPages:
             owner = await session.get_one(User, item.owner_id)
             bundle = await _bundle(session, item, where)
             rest = unquote(raw_path(request)[len(where.prefix) :])
-            variant = await _variant(session, item, where, rest)
+            slash_missing, variant = False, await _variant(session, item, where, rest)
             if variant is not None:
                 if not variants.may_see(principal, facts, variant):
                     return None
-                rest = rest[len(variant.key) + 1 :][1:] if "/" in rest else NO_SLASH
+                slash_missing, rest = "/" not in rest, rest[len(variant.key) + 1 :][1:]
             rendering = await _rendering(session, bundle, where, variant, rest)
             return Visit(
                 where=where,
@@ -134,6 +134,7 @@ class ContentPages:
                 bundle=bundle,
                 rendering=rendering,
                 rest=rest,
+                slash_missing=slash_missing,
                 making=None if rendering else await making.of_item(session, item.guid),
                 principal=principal,
                 owner=owner.email or owner.username,
@@ -209,7 +210,7 @@ class ContentPages:
     async def _file(self, request: Request, visit: Visit, bundle: Bundle) -> Response:
         if request.method not in {"GET", "HEAD"}:
             return Response(status_code=405, headers={"Allow": "GET, HEAD"})
-        if visit.rest == NO_SLASH:
+        if visit.slash_missing:
             return self._with_slash(request, raw_path(request) + "/")
         found = content_files.find(self._tools.places, visit.item.guid, bundle, visit.rendering, visit.rest)
         if isinstance(found, NoPrimary):

@@ -67,6 +67,7 @@ class Control:
     upkeep: Upkeep
     shop: WorkShop
     reports: Reports
+    desk: Desk
     app: Starlette
 
     async def reload(self, read: Callable[[], Loaded]) -> None:
@@ -182,6 +183,7 @@ def _composed(present: Present, tools: Tools, environments: Installed, facts: Ho
         upkeep=upkeep,
         shop=shop,
         reports=reports,
+        desk=desk,
         app=app,
     )
 

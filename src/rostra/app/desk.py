@@ -209,5 +209,5 @@ def _of_first(item: Item, now: Making | None, *, may_edit: bool) -> Waiting:
 
 async def _names(session: AsyncSession, guids: Sequence[str]) -> tuple[str, ...]:
     rows = await session.execute(sa.select(User.guid, User.username).where(User.guid.in_(guids)))
-    names: Mapping[str, str] = dict(rows.tuples().all())
+    names: Mapping[str, str] = dict(rows.all())
     return tuple(names.get(guid, "?") for guid in guids)

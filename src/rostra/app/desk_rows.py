@@ -34,7 +34,7 @@ class Rows:
         """Return every item this person may change, the most recently deployed first, in two queries."""
         known = verdicts(self.tools)
         granted = sa.select(Permission.item_id, Permission.role).where(Permission.user_id == who.user_id)
-        roles: Mapping[int, str] = dict((await session.execute(granted)).tuples().all())
+        roles: Mapping[int, str] = dict((await session.execute(granted)).all())
         shown = await session.execute(_listed().where(access.visible_to(who)))
         return [
             self.item(item, owner, Recorded(*recorded), known)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 
 import structlog
 
 from rostra.app.control import Control
 from rostra.auth import links, users
 from rostra.auth.principals import Role
+from rostra.config.checks import listen_address
 from rostra.db.engine import transaction
 
 log = structlog.get_logger()
@@ -30,9 +32,18 @@ async def welcome(running: Control) -> None:
             user = await users.add(session, wanted, None, now)
         token = await links.create(session, user.id, now, LINK_LIFETIME) if user else None
     log.info(
-        "This is an evaluation server: it listens on this machine only, keeps its data in "
-        f"{tools.places.data_dir}, and uses the Python interpreters it found. For a server others can reach, write a "
+        f"This is an evaluation server: {_reach(tools.settings().http.listen)}, keeps its data in "
+        f"{tools.places.data_dir}, and uses the Python interpreters it found. For a server others can rely on, write a "
         "configuration file and start it with: rostra serve --config FILE"
     )
     if token:
         log.info(f"Sign in as {ACCOUNT}, once, with: {tools.server_url}/__signin__/{token}")
+
+
+def _reach(listen: str) -> str:
+    host, _ = listen_address(listen)
+    try:
+        private = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        private = False
+    return "it listens on this machine only" if private else f"it answers whoever can reach {listen}"

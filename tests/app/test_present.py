@@ -1,0 +1,63 @@
+"""Reading the configuration again: all or nothing, and only what may change while the server runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from rostra.app.present import Present, exchanged
+from rostra.config.errors import ConfigProblems
+from rostra.config.load import Loaded, load
+from rostra.runtimes.catalog import Catalog
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[[str], Loaded]:
+    def reading(text: str) -> Loaded:
+        file = tmp_path / "rostra.gcfg"
+        file.write_text(f"[Server]\nDataDir = {tmp_path}\n{text}")
+        return load(file, {})
+
+    return reading
+
+
+def test_only_what_may_change_changes(read: Callable[[str], Loaded]) -> None:
+    old = read("[Python]\nVersionMatching = exact\n[Scheduler]\nIdleTimeout = 5s\n")
+    new, waiting = exchanged(old, read("[Python]\nVersionMatching = nearest\n[Scheduler]\nIdleTimeout = 9s\n"))
+    assert new.settings.python.version_matching == "nearest"
+    assert new.settings.scheduler == old.settings.scheduler
+    assert waiting == ("Scheduler.IdleTimeout",)
+
+
+def test_nothing_changed_is_nothing_to_wait_for(read: Callable[[str], Loaded]) -> None:
+    assert exchanged(read(""), read(""))[1] == ()
+
+
+async def test_what_would_be_refused_changes_nothing_and_is_said(read: Callable[[str], Loaded]) -> None:
+    present = Present(read(""), Catalog())
+    before = present.loaded
+
+    def refused() -> Loaded:
+        return read("[Python]\nNoSuch = 1\n")
+
+    with pytest.raises(ConfigProblems):
+        refused()
+    with capture_logs() as said:
+        await present.reload(refused)
+    assert present.loaded is before
+    assert [(line["log_level"], "NoSuch" in line["why"]) for line in said] == [("error", True)]
+
+
+async def test_a_reload_says_what_it_did(read: Callable[[str], Loaded]) -> None:
+    present = Present(read(""), Catalog())
+    with capture_logs() as said:
+        await present.reload(lambda: read("[Scheduler]\nIdleTimeout = 9s\n"))
+    assert [line["event"] for line in said][:2] == [
+        "configuration reloaded",
+        "Scheduler.IdleTimeout was changed; it counts after a restart of the server",
+    ]
