@@ -89,7 +89,7 @@ async def test_being_cancelled_ends_all_of_it(run: Runner, short_path: Path) -> 
     # The number is the host's without a sandbox; with one, the marker shows that it does not go on.
     marker = short_path / "scratch"
     marker.mkdir()
-    script = f"echo $$; sleep 0.5; echo x > {marker}/late"
+    script = f"echo $$; sleep 2; echo x > {marker}/late"  # long enough for a busy machine to cancel before
     running = asyncio.create_task(run(script, writable=(marker,)))
     async with asyncio.timeout(10):
         while not run.lines:
@@ -99,7 +99,7 @@ async def test_being_cancelled_ends_all_of_it(run: Runner, short_path: Path) -> 
         await running
     if run.shell._host.bwrap is None:
         assert not alive(int(run.lines[0]))
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(2.1)
     assert not (marker / "late").exists()
 
 
