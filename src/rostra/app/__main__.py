@@ -2,62 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import os
+import gc
 import sys
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 
-import structlog
+gc.disable()  # loading makes a great many objects and no garbage: looking for it would take a quarter of the start
 
-from rostra.app import REFUSED
-from rostra.app.control import control
-from rostra.app.evaluation import welcome
-from rostra.app.logs import configure
-from rostra.app.present import Present, memory, read_catalog
-from rostra.app.serving import Signals, serve
-from rostra.config.load import Loaded, load
-from rostra.errors import Unavailable
-from rostra.jobs.worker import understandable
-
-log = structlog.get_logger()
-
-
-def main() -> int:
-    """Run until SIGTERM; return the exit status. ``REFUSED`` means: it has said why, and trying again will not help."""
-    parser = argparse.ArgumentParser(prog="python -m rostra.app")
-    parser.add_argument("--config", type=Path)
-    read = partial(load, parser.parse_args().config, os.environ)
-    os.umask(0o022)
-    try:
-        loaded = read()
-        configure(loaded.settings.server.log_level, loaded.settings.server.log_format)
-        asyncio.run(run(loaded, read))
-    except Exception as why:
-        problem = understandable(why)
-        if problem is None:
-            raise
-        sys.stderr.write(f"rostra: {problem.message}\n{problem.hint}\n")
-        return 1 if isinstance(problem, Unavailable) else REFUSED
-    return 0
-
-
-async def run(loaded: Loaded, read: Callable[[], Loaded]) -> None:
-    """Serve until told to stop; ``read`` reads the configuration again at each SIGHUP."""
-    signals = Signals()
-    for note in loaded.notes:
-        log.info(note)
-    present = Present(loaded, await read_catalog(loaded, memory(loaded.settings)))
-    for line in (*present.catalog.lines(), *(await present.look_beside()).lines()):
-        log.info(line)
-    async with control(present) as running, asyncio.TaskGroup() as reloads:
-        signals.on_hangup(reloads, lambda: running.reload(read))
-        await welcome(running)
-        address, path = running.tools.server_url, running.tools.places.run_dir / "control.sock"
-        await serve(running.app, path, signals.stop, lambda: log.info(f"Rostra answers at {address}"))
-
+from rostra.app.main import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main())

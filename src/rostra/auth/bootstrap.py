@@ -6,9 +6,6 @@ import base64
 import binascii
 import datetime as dt
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth import keys, users
@@ -87,6 +84,10 @@ def check_token(token: str, secret: bytes, now: dt.datetime) -> None:
     Raises:
         BadBootstrapToken
     """
+    from joserfc import jwt  # needed once in the life of a server
+    from joserfc.errors import JoseError
+    from joserfc.jwk import OctKey
+
     try:
         claims = jwt.decode(token, OctKey.import_key(secret), algorithms=["HS256"]).claims
         rules = jwt.JWTClaimsRegistry(

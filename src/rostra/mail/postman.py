@@ -17,7 +17,6 @@ from rostra.ids import new_key
 from rostra.mail import outbox
 from rostra.mail.message import BadAddress, Outgoing, Part, built
 from rostra.mail.outbox import Claimed
-from rostra.mail.page import TooLargeForMail, for_mail
 from rostra.mail.tables import Mail
 from rostra.mail.transport import NotTaken, Transport, chosen
 
@@ -152,6 +151,8 @@ def put_together(mail: Mail, settings: Settings) -> Outgoing:
 
 
 def _page(path: Path, url: str) -> tuple[str, tuple[Part, ...]]:
+    from rostra.mail.page import TooLargeForMail, for_mail  # its libraries are large, and few mails have a page
+
     try:
         fragment = for_mail(path, url)
     except (TooLargeForMail, OSError):
