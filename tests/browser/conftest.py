@@ -22,8 +22,13 @@ QUIET = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium, for the length of a module and no longer.
+
+    While Playwright's blocking interface is open its event loop counts as running in this thread, so every test that
+    makes a loop of its own would fail beside it: it must be closed before the process goes on to another module.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Chromium is not installed")
@@ -33,7 +38,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(browser: Browser, server: Server) -> StorageState:  # noqa: F811
     """What a browser remembers once the owner of everything published here has used the one-time link."""
     with browser.new_context(base_url=server.url) as context:
