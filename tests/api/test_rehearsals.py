@@ -75,6 +75,7 @@ async def test_nonsense_is_refused(world: World, body: dict[str, Any], said: str
         ("DELETE", "v1/rehearsals/x"),
         ("GET", "v1/rehearsals/x/report"),
         ("POST", "v1/rehearsals/x/rebuild"),
+        ("POST", "v1/rehearsals/x/notify"),
     ],
 )
 async def test_only_administrators_may(world: World, name: str, method: str, path: str) -> None:

@@ -16,6 +16,7 @@ from rostra.cli import rehearse_sources
 from rostra.cli.main import main
 from rostra.cli.rehearse_sources import Folder, Report, Served
 from rostra.cli.remote import KeyMissing, Refused, Remote, ServerAway
+from rostra.rehearsal.notify import MailIsOff
 from rostra.rehearsal.records import Wanted
 
 TOLD = {
@@ -32,6 +33,8 @@ class PlayedSource:
         self.items = list(items)
         self.asked: list[tuple[Wanted | None, str]] = []
         self.rehearsed = True
+        self.mail = True
+        self.notified: list[str] = []
 
     def report(self) -> Report:
         return Report(told=TOLD, items=self.items, still=[each["guid"] for each in self.items], server="Rostra")
@@ -50,6 +53,14 @@ class PlayedSource:
         for each in [each for each in self.items if each["outcome"] == "safe"]:
             self.items.remove(each)
             yield each["title"], ""
+
+    def require_mail(self) -> None:
+        if not self.mail:
+            raise MailIsOff
+
+    def notify(self, found: Report) -> dict[str, list[str]]:
+        self.notified.append(found.told["id"])
+        return {"mailed": ["ada"], "before": [], "unreachable": ["eve"]}
 
 
 @pytest.fixture
@@ -106,9 +117,23 @@ def test_reports_are_written_as_asked(played: PlayedSource, rostra: Any, tmp_pat
 
 
 def test_owners_get_their_part_as_files(played: PlayedSource, rostra: Any, tmp_path: Path) -> None:
-    _, _, err = rostra("rehearse", "--retire", "3.8", "--notify", str(tmp_path / "mail"))
-    assert [path.name for path in (tmp_path / "mail").iterdir()] == ["ada.html"]
-    assert "nothing was sent" in err
+    _, _, err = rostra("rehearse", "--retire", "3.8", "--pages", str(tmp_path / "pages"))
+    assert [path.name for path in (tmp_path / "pages").iterdir()] == ["ada.html"]
+    assert "mailed" not in err
+
+
+def test_owners_are_mailed_their_part(played: PlayedSource, rostra: Any) -> None:
+    _, _, err = rostra("rehearse", "--retire", "3.8", "--notify")
+    assert played.notified == ["r1"]
+    assert "Owners who are mailed their own part: 1 (ada)" in err
+    assert "Without an address, or locked: 1 (eve); --pages DIR" in err
+
+
+def test_without_mail_nothing_is_rehearsed(played: PlayedSource, rostra: Any) -> None:
+    played.mail = False
+    code, _, err = rostra("rehearse", "--retire", "3.8", "--notify")
+    assert (code, played.asked) == (1, [])
+    assert "EmailProvider" in err
 
 
 def test_one_can_be_gone_on_with(played: PlayedSource, rostra: Any) -> None:

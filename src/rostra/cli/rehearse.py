@@ -17,6 +17,8 @@ from rostra.errors import Invalid
 from rostra.rehearsal.model import Outcome, Step, up_to
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rostra.cli.rehearse_sources import Report, Source
     from rostra.rehearsal.records import Wanted
 
@@ -52,7 +54,8 @@ def rehearse(  # noqa: PLR0917 - each is an option of the command line
     resume: Annotated[str, typer.Option("--resume", metavar="ID", help="Go on with one that was stopped.")] = "",
     form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS))] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report there.")] = None,
-    notify: Annotated[Path | None, typer.Option("--notify", metavar="DIR", help="One page for each owner.")] = None,
+    notify: Annotated[bool, typer.Option("--notify", help="Mail each owner their own part.")] = False,
+    pages: Annotated[Path | None, typer.Option("--pages", metavar="DIR", help="Write one page for each owner.")] = None,
     server: ServerUrl = "",
     api_key: ApiKey = "",
     config: ConfigFile = None,
@@ -64,13 +67,17 @@ def rehearse(  # noqa: PLR0917 - each is an option of the command line
     if form not in FORMATS:
         raise UnknownFormat(form)
     where = source(server, api_key, config)
+    if notify:
+        where.require_mail()  # before hours of work, not after them
     found = where.rehearse(
         None if resume else _wanted(retire_ or [], onto, depth, no_start, no_build, keep, fresh), resume
     )
     _show(found, form, output)
-    if notify is not None:
-        letters = report.write_letters(found.told, found.items, notify, server=found.server)
-        print(f"{len(letters)} pages for owners are in {notify}; nothing was sent", file=sys.stderr)
+    if pages is not None:
+        letters = report.write_letters(found.told, found.items, pages, server=found.server)
+        print(f"{len(letters)} pages for owners are in {pages}", file=sys.stderr)
+    if notify:
+        _say_who_was_told(where.notify(found))
 
 
 def retire_version(  # noqa: PLR0917
@@ -104,6 +111,17 @@ def retire_version(  # noqa: PLR0917
     text = config.read_text(encoding="utf-8")
     config.write_text(retire.written(text, version), encoding="utf-8")
     print(f"{config} now says {retire.line(version)}; next: rostra reload")
+
+
+def _say_who_was_told(told: Mapping[str, Sequence[str]]) -> None:
+    def names(which: str) -> str:
+        return f"{len(told[which])} ({', '.join(told[which])})" if told[which] else "0"
+
+    print(f"Owners who are mailed their own part: {names('mailed')}", file=sys.stderr)
+    if told["before"]:
+        print(f"Told of this rehearsal before, and not again: {names('before')}", file=sys.stderr)
+    if told["unreachable"]:
+        print(f"Without an address, or locked: {names('unreachable')}; --pages DIR writes theirs", file=sys.stderr)
 
 
 def _moved(where: Source, version: str, last: Report | None) -> Report | None:

@@ -17,6 +17,7 @@ from rostra.errors import Invalid, Problem
 from rostra.rehearsal import records, report, retire
 from rostra.rehearsal.bench import Bench
 from rostra.rehearsal.model import up_to
+from rostra.rehearsal.notify import MailIsOff, notify, require_mail
 from rostra.rehearsal.records import Wanted
 from rostra.rehearsal.target import AUTO, Wish, wish
 from rostra.rehearsal.walk import Walk
@@ -58,6 +59,10 @@ class Source(Protocol):
 
     def move_safe(self, last: Report) -> Iterator[tuple[str, str]]: ...
 
+    def require_mail(self) -> None: ...
+
+    def notify(self, found: Report) -> Mapping[str, Sequence[str]]: ...
+
 
 def source(server: str, key: str, config: Path | None) -> Source:
     """Return the running server that was named, else the data folder of ``config``."""
@@ -71,6 +76,7 @@ class Served:
 
     def rehearse(self, wanted: Wanted | None, resume: str) -> Report:
         told = self.remote.ask("POST", "v1/rehearsals", _body(wanted)) if wanted else self._told(resume)
+        print(_named(told["id"]), file=sys.stderr)
         try:
             with table.progress() as show:
                 self._follow(told, show)
@@ -117,6 +123,17 @@ class Served:
                 seen = self.remote.ask("GET", f"v1/tasks/{one['task_id']}?first={seen['last']}&wait=5")
             yield str(titles[one["guid"]]), str(seen["error"]) if seen["code"] else ""
 
+    def require_mail(self) -> None:
+        if not self.remote.ask("GET", "server_settings")["mail_configured"]:
+            raise MailIsOff
+
+    def notify(self, found: Report) -> Mapping[str, Sequence[str]]:
+        return dict(self.remote.ask("POST", f"v1/rehearsals/{found.told['id']}/notify", {}))
+
+
+def _named(rehearsal_id: str) -> str:
+    return f"Rehearsal {rehearsal_id}: to go on with it or to see its report again, --resume {rehearsal_id}"
+
 
 def _body(wanted: Wanted) -> dict[str, Any]:
     deepest = wanted.steps[-1]
@@ -141,7 +158,7 @@ class Folder:
             if wanted is not None:
                 async with transaction(bench.tools.sessions) as session:
                     rehearsal_id = (await records.begin(session, wanted, bench.tools.clock.now())).id
-            print(f"Rehearsal {rehearsal_id}: when interrupted, go on with --resume {rehearsal_id}", file=sys.stderr)
+            print(_named(rehearsal_id), file=sys.stderr)
             with table.progress() as show:
 
                 def told(done: int, total: int, result: Mapping[str, Any]) -> None:
@@ -173,6 +190,19 @@ class Folder:
 
     def move_safe(self, last: Report) -> Iterator[tuple[str, str]]:  # noqa: ARG002
         raise OnlyTheServerMoves
+
+    def require_mail(self) -> None:
+        require_mail(loaded(self.config).settings)
+
+    def notify(self, found: Report) -> Mapping[str, Sequence[str]]:
+        async def work(bench: Bench) -> Mapping[str, Sequence[str]]:
+            if bench.may_build:
+                print("The mails go out when the server runs", file=sys.stderr)
+            async with transaction(bench.tools.sessions) as session:
+                settings, now = bench.tools.settings(), bench.tools.clock.now()
+                return (await notify(session, str(found.told["id"]), settings, now)).to_json()
+
+        return self._with(work)
 
     def _with(self, work: Callable[[Bench], Coroutine[Any, Any, T]]) -> T:
         from rostra.app.logs import configure

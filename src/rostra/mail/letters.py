@@ -27,6 +27,30 @@ class Told:
     at: dt.datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a change of Python does to one item. ``edits``: (line, line to write instead). Empty texts are left out."""
+
+    title: str
+    url: str
+    before: str
+    after: str
+    visits: int
+    reason: str = ""
+    where: str = ""
+    action: str = ""
+    edits: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Changes of one sort: what they are called, and what that means."""
+
+    title: str
+    means: str
+    changes: tuple[Change, ...]
+
+
 def report(
     told: Told, *, page: str | None, revision_url: str, attachments: Sequence[tuple[str, str]] = (), subject: str = ""
 ) -> Letter:
@@ -65,6 +89,27 @@ def trial(server: str, url: str, asked_by: str) -> Letter:
     return Letter(subject=f"Mail from {server} works", text=text, html=html)
 
 
+def retiring(
+    *,
+    server: str,
+    owner: str,
+    versions: Sequence[str],
+    day: dt.date | None,
+    rehearsed: dt.datetime,
+    groups: Sequence[Group],
+) -> Letter:
+    """Return the letter to an owner about what retiring a Python does. ``day``: from when it is retired, if known."""
+    count = sum(bool(change.action) for group in groups for change in group.changes)
+    python = f"Python {', '.join(versions)}"
+    text, html = _written(
+        "retiring", server=server, owner=owner, python=python, day=day, rehearsed=rehearsed, groups=groups, count=count
+    )
+    subject = (
+        f"{python} will be retired: {count} {'item' if count == 1 else 'items'} of yours need{'s' * (count == 1)} you"
+    )
+    return Letter(subject=subject, text=text, html=html)
+
+
 def _written(name: str, **values: object) -> tuple[str, str]:
     html = _environment().get_template(f"{name}.html").render(values)
     text = _environment().get_template(f"{name}.txt").render(values)
@@ -82,4 +127,5 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters["stamp"] = lambda moment: moment.astimezone(dt.UTC).strftime("%-d %B %Y, %H:%M UTC")
+    environment.filters["day"] = lambda day: day.strftime("%-d %B %Y")
     return environment

@@ -194,7 +194,7 @@ class About:
     title: str
     kind: str
     bundle_id: int
-    owner: Mapping[str, str]
+    owner: Mapping[str, str | bool]
     use: Mapping[str, str | int | None]
     version: str
     path: str

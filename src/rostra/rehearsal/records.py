@@ -215,6 +215,7 @@ def _about(item: Item, bundle: Bundle, user: User, use: Mapping[str, str | int |
             "username": user.username,
             "name": f"{user.first_name} {user.last_name}".strip() or user.username,
             "email": user.email,
+            "locked": user.locked,
         },
         use=use,
         version=bundle.runtime_version or "",

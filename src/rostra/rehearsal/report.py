@@ -24,7 +24,7 @@ COLUMNS = (
     *("guid", "name", "title", "kind", "outcome", "depth", "decided_by", "reason", "where", "action", "from", "to"),
     *("owner", "email", "visits_30d", "deployed_at", "started_at", "url", "changed", "edits", "broken_today"),
 )
-_TITLES = {
+TITLES = {
     Outcome.safe: ("Safe", "Same packages; starts and answers as today."),
     Outcome.new_pins: ("Needs newer packages", "Works, but only with other versions than today."),
     Outcome.needs_work: ("Needs work", "Installs, but does not start, answer or compile as it is."),
@@ -89,8 +89,8 @@ def as_html(told: Mapping[str, Any], items: Sequence[Item], *, server: str, owne
     groups = [
         {
             "outcome": outcome.value,
-            "title": _TITLES[outcome][0],
-            "means": _TITLES[outcome][1],
+            "title": TITLES[outcome][0],
+            "means": TITLES[outcome][1],
             "items": [each for each in ordered(items) if each["outcome"] == outcome],
         }
         for outcome in WORST_FIRST
@@ -99,7 +99,7 @@ def as_html(told: Mapping[str, Any], items: Sequence[Item], *, server: str, owne
     return _template().render(
         told=told,
         groups=[group for group in groups if group["items"]],
-        counts=[(outcome.value, _TITLES[outcome][0], counted[outcome.value]) for outcome in Outcome],
+        counts=[(outcome.value, TITLES[outcome][0], counted[outcome.value]) for outcome in Outcome],
         total=len(items),
         server=server,
         owner=owner,

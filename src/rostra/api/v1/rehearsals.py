@@ -12,8 +12,9 @@ from starlette.responses import JSONResponse, Response
 from rostra.api import edge
 from rostra.api.edge import Administrator, Live, Reading, Writing
 from rostra.errors import Conflict, Invalid
-from rostra.rehearsal import records, report, tasks
+from rostra.rehearsal import notify, records, report, tasks
 from rostra.rehearsal.model import Step, up_to
+from rostra.rehearsal.notify import RehearsalUnfinished
 from rostra.rehearsal.records import Wanted
 from rostra.rehearsal.target import AUTO, Wish, wish
 
@@ -34,15 +35,6 @@ class RehearsalEnded(Conflict):
 
     def __init__(self, state: str) -> None:
         super().__init__(f"the rehearsal is {state} already", hint="Nothing needs to be done.")
-
-
-class RehearsalUnfinished(Conflict):
-    """Items are moved only once every one has been judged."""
-
-    code = "rehearsal-unfinished"
-
-    def __init__(self, state: str) -> None:
-        super().__init__(f"the rehearsal is {state}", hint="Wait until it is done, or rehearse again.")
 
 
 class RehearsalBody(BaseModel):
@@ -142,3 +134,9 @@ async def rebuild_safe(rehearsal_id: str, who: Administrator, live: Live, sessio
         raise RehearsalUnfinished(found.state)
     items = await records.results(session, rehearsal_id)
     return {"tasks": await tasks.enqueue_moves(session, live.tasks, items, who.user_id)}
+
+
+@router.post("/v1/rehearsals/{rehearsal_id}/notify")
+async def notify_owners(rehearsal_id: str, who: Administrator, live: Live, session: Writing) -> dict[str, Any]:  # noqa: ARG001
+    """Mail each owner who has something to do their own part, once for each rehearsal."""
+    return (await notify.notify(session, rehearsal_id, live.settings(), live.clock.now())).to_json()

@@ -116,7 +116,7 @@ def _abilities(settings: Settings) -> dict[str, Any]:
         "oauth_integrations_enabled": False,
         "locked_content_enabled": True,
         "mail_all": False,
-        "mail_configured": False,
+        "mail_configured": settings.server.email_provider != "none",
         "viewers_can_only_see_themselves": False,
         "self_registration": False,
         "username_validator": "default",
