@@ -589,6 +589,18 @@ async def test_a_proven_process_of_the_bundle_that_became_live_is_taken_over(hou
         assert (await restarted.ensure(ONE)).key == proven.key
 
 
+async def test_the_end_of_the_server_ends_everything_and_writes_it_down(house: House) -> None:
+    async with house.pools() as pools:
+        await pools.define(house.spec(min_processes=1))
+        member = await pools.ensure(ONE)
+        proven = await pools.prove(await house.make_launch(ProcessKey(new_key())))
+        await pools.end_all()
+        await pools.tick()
+        assert await house.launcher.running() == ()
+        ended = {what[0]: what[2] for kind, what in house.records if kind == "ended"}  # type: ignore[index]
+        assert ended == {member.key: True, proven.key: True}
+
+
 async def test_leaving_the_block_leaves_processes_running_and_writes_everything_down(house: House) -> None:
     async with house.pools() as pools:
         await pools.define(house.spec())

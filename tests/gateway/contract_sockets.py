@@ -19,14 +19,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fake_control import FakeControl
 from support.raw_http import Server
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, unix_serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
 
 
-class WebSocketContract(Contract):
+class SocketContract(Contract):
     async def echo(
         self, world: World, handler: Callable[[ServerConnection], Any] | None = None, **decision: Any
     ) -> list:
@@ -49,6 +49,8 @@ class WebSocketContract(Contract):
     def url(self, world: World) -> str:
         return f"ws://127.0.0.1:{world.port}{ITEM}ws?a=b"
 
+
+class WebSocketContract(SocketContract):
     async def test_messages_go_both_ways(self, world: World) -> None:
         heads = await self.echo(world, headers=[["RStudio-Connect-Credentials", "{}"]], sticky=True)
         async with connect(self.url(world), additional_headers={"Cookie": "rsconnect=s; a=1"}) as ws:
@@ -146,7 +148,120 @@ class WebSocketContract(Contract):
         assert left == 0
 
 
-class SilentWebSocketContract(WebSocketContract):
+class RevokedContract(SocketContract):
+    """Who is in when access ends is sent away; who may stay notices nothing."""
+
+    ALL: ClassVar[dict[str, Any]] = {"push": "forget", "prefix": None, "credential": None}
+    THIS: ClassVar[dict[str, Any]] = {"push": "forget", "prefix": ITEM, "credential": None}
+
+    async def socket(self, world: World, cookie: str = "s") -> ClientConnection:
+        ws = await connect(self.url(world), additional_headers={"Cookie": f"rsconnect={cookie}"}, ping_interval=None)
+        world.stack.push_async_callback(ws.close)
+        return ws
+
+    async def ended(self, ws: ClientConnection) -> None:
+        async with asyncio.timeout(10):
+            with pytest.raises(ConnectionClosed):
+                await ws.recv()
+
+    async def answers(self, ws: ClientConnection) -> None:
+        async with asyncio.timeout(10):
+            await ws.send("still here")
+            assert await ws.recv() == "still here"
+
+    async def looked_again(self, world: World, times: int) -> None:
+        await world.control.wait_for(lambda: len(world.control.asked) >= times)
+
+    @pytest.mark.parametrize("push", ["ALL", "THIS"])
+    async def test_a_websocket_ends_with_the_access_to_it(self, world: World, push: str) -> None:
+        await self.echo(world)
+        ws = await self.socket(world)
+        world.control.decisions[ITEM] = {"to": "control", "ttl": 1}
+        await world.control.push(getattr(self, push))
+        await self.ended(ws)
+
+    async def test_only_those_go_who_may_not_stay(self, world: World) -> None:
+        await self.echo(world)
+        yes = dict(world.control.decisions[ITEM])
+        stays, goes = await self.socket(world, "stays"), await self.socket(world, "goes")
+        world.control.decisions[ITEM] = lambda who: yes if who["value"] == "stays" else {"to": "control", "ttl": 1}
+        await world.control.push(self.ALL)
+        await self.ended(goes)
+        await self.answers(stays)
+
+    async def test_who_has_signed_out_is_not_carried_on_as_the_person_of_before(self, world: World) -> None:
+        await self.echo(world, user="ann")
+        ws = await self.socket(world)
+        world.control.decide(ITEM, "pool", user=None)
+        await world.control.push(self.ALL)
+        await self.ended(ws)
+
+    async def test_a_change_that_takes_nothing_away_is_not_felt(self, world: World) -> None:
+        await self.echo(world, user="ann", headers=[["RStudio-Connect-Credentials", '{"user":"ann"}']])
+        ws = await self.socket(world)
+        world.control.decide(ITEM, "pool", user="ann", headers=[["RStudio-Connect-Credentials", '{"user":"anna"}']])
+        await world.control.push(self.THIS)
+        await self.looked_again(world, 2)
+        await self.answers(ws)
+
+    async def test_a_control_that_does_not_answer_sends_nobody_away(self, world: World) -> None:
+        await self.echo(world)
+        ws = await self.socket(world)
+        world.control.deaf = True
+        await world.control.push(self.ALL)
+        await self.looked_again(world, 2)
+        await world.control.stop()
+        await self.answers(ws)
+
+    async def test_an_answer_that_goes_on_is_cut(self, world: World) -> None:
+        async def handler(message: Any, reader: Any, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            await reader.read()
+
+        await world.content(handler)
+        client = await world.client()
+        await client.send(f"GET {ITEM} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            await client.reader.readuntil(b"first\r\n")
+            world.control.decisions[ITEM] = {"to": "control", "ttl": 1}
+            await world.control.push(self.ALL)
+            with contextlib.suppress(ConnectionError):
+                assert await client.reader.read() == b""
+
+    async def test_an_answer_that_has_not_begun_is_a_refusal(self, world: World) -> None:
+        asked = asyncio.Event()
+
+        async def handler(message: Any, reader: Any, writer: Any) -> None:
+            asked.set()
+            await reader.read()
+
+        await world.content(handler)
+        client = await world.client()
+        await client.send(f"GET {ITEM} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        await asked.wait()
+        world.control.decisions[ITEM] = {"to": "control", "ttl": 1}
+        await world.control.push(self.ALL)
+        assert (await client.answer()).status == 403
+
+    async def test_who_waited_for_a_process_while_access_ended_does_not_get_it(self, world: World) -> None:
+        server = await world.server()
+        world.control.decide(ITEM, "pool")
+        gone = asyncio.Event()
+
+        async def starting(_pool: str) -> bool:
+            return await gone.wait()
+
+        world.control.on_process = starting
+        client = await world.client()
+        await client.send(f"GET {ITEM} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        await world.control.wait_for(lambda: "process" in [one["ask"] for one in world.control.asked])
+        world.control.decisions[ITEM] = {"to": "control", "ttl": 1}
+        await world.control.push(self.ALL)
+        await world.control.push_pool("pool", server)
+        assert (await client.answer()).json()["name"] == "control"
+
+
+class SilentWebSocketContract(SocketContract):
     SETTINGS: ClassVar[dict[str, Any]] = {"connection_timeout": 0.5}
 
     async def test_a_silent_one_is_ended(self, world: World) -> None:

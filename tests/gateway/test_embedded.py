@@ -52,6 +52,10 @@ class TestWebSocket(contract_sockets.WebSocketContract):
     pass
 
 
+class TestRevoked(contract_sockets.RevokedContract):
+    pass
+
+
 class TestSilentWebSocket(contract_sockets.SilentWebSocketContract):
     pass
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 
 import pytest
+import websockets.sync.client
 from support.direct import Direct, new_item
 from support.server import Server
 from support.watching import until, within
@@ -39,6 +42,47 @@ def gone_after(item: Direct, key: str, change: object) -> float:
     begun = time.monotonic()
     until(lambda: item.get(**headers).status in (401, 403, 404), 5, "access goes on")
     return time.monotonic() - begun
+
+
+@contextlib.contextmanager
+def open_socket(item: Direct, key: str = "") -> Iterator[websockets.sync.client.ClientConnection]:
+    """A WebSocket of the content that works."""
+    url = item.server.url.replace("http", "ws") + item.path + "echo"
+    headers = {"Authorization": f"Key {key}"} if key else {}
+    with websockets.sync.client.connect(url, additional_headers=headers, proxy=None) as ws:
+        ws.send("hello")
+        assert ws.recv(within(5)) == "one:hello"
+        yield ws
+
+
+def ends(ws: websockets.sync.client.ClientConnection) -> None:
+    with pytest.raises(websockets.exceptions.ConnectionClosed):
+        ws.recv(within(3))
+
+
+def test_websockets_end_with_the_key_they_were_opened_with(server: Server, item: Direct) -> None:
+    item.change(access_type="acl")
+    (address, key), (_, other) = own_key(server, "of-a-socket"), own_key(server, "of-another")
+    with open_socket(item, key) as goes, open_socket(item, other) as stays:
+        server.get(address, method="DELETE")
+        ends(goes)
+        stays.send("still here")
+        assert stays.recv(within(5)) == "one:still here"
+
+
+def test_websockets_end_when_access_is_taken_back(item: Direct) -> None:
+    item.change(access_type="all")
+    with open_socket(item) as ws:
+        item.change(access_type="acl")
+        ends(ws)
+
+
+def test_websockets_end_when_the_item_is_locked(item: Direct) -> None:
+    item.change(access_type="all")
+    with open_socket(item) as ws:
+        item.change(locked=True, locked_message="Back on Monday")
+        ends(ws)
+    item.change(locked=False)
 
 
 def test_a_revoked_key_lets_nobody_in(server: Server, item: Direct) -> None:

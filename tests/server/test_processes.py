@@ -160,6 +160,17 @@ def test_stopping_ends_everything(other: Server) -> None:
     assert "did not end in time" not in log
 
 
+def test_a_clean_stop_writes_down_how_content_ended(other: Server) -> None:
+    item = new_item(other)
+    item.deploy()
+    job = item.told()["job"]
+    assert other.stop() == 0
+    other.start()
+    record = next(record for record in item.jobs() if record["key"] == job)
+    assert record["exit_code"] == 0
+    assert other.stop() == 0
+
+
 def test_a_process_that_keeps_dying_is_started_with_growing_pauses(other: Server) -> None:
     deaths = 0
     ends = time.monotonic() + 4

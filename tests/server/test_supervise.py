@@ -17,7 +17,13 @@ import asyncio, sys
 from rostra.server.children import Child
 from rostra.server.supervise import supervise
 names = sys.argv[2:]
-children = [Child(name, ("-c", PROGRAM, sys.argv[1], name), reloads=name == "reloads") for name in names]
+import signal
+farewells = {"parts": signal.SIGUSR1}
+children = [
+    Child(name, ("-c", PROGRAM, sys.argv[1], name), reloads=name == "reloads",
+          farewell=farewells.get(name, signal.SIGTERM))
+    for name in names
+]
 sys.exit(asyncio.run(supervise(children)))
 """
 PROGRAM = """
@@ -33,6 +39,11 @@ if name != "stubborn":
     signal.signal(signal.SIGTERM, leave)
 else:
     signal.signal(signal.SIGTERM, lambda *_: note("ignores"))
+def part(*_):
+    note("parts")
+    os._exit(0)
+if name == "parts":
+    signal.signal(signal.SIGUSR1, part)
 signal.signal(signal.SIGHUP, lambda *_: note("reloads"))
 note("starts")
 if name == "refuses":
@@ -80,6 +91,14 @@ def test_they_end_in_the_opposite_order_of_their_start(folder: Path) -> None:
     assert supervised.end(signal.SIGINT) == 0
     ended = [line.split()[0] for line in supervised.log.read_text().splitlines() if " ends " in line]
     assert ended == ["third", "second", "first"]
+
+
+def test_each_is_told_in_its_own_way(folder: Path) -> None:
+    supervised = Supervised(folder, "one", "parts")
+    supervised.started("parts")
+    assert supervised.end() == 0
+    assert len(supervised.events("parts", "parts")) == 1
+    assert not supervised.events("parts", "ends")
 
 
 def test_one_that_refuses_at_the_start_ends_all(folder: Path) -> None:

@@ -58,6 +58,8 @@ async def run(loaded: Loaded, read: Callable[[], Loaded]) -> None:
         await welcome(running)
         path = running.tools.places.run_dir / "control.sock"
         await serve(running.app, path, signals.stop, lambda: _ready(running.tools.server_url))
+        if signals.everything:
+            await running.tools.pools.end_all()
 
 
 def _ready(address: str) -> None:

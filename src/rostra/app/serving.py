@@ -14,22 +14,32 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
+from rostra.app import STOP_EVERYTHING
+
 BACKLOG = 1024
 FINISH_SECONDS = 5  # how long answers on their way may take at the end
 
 
 class Signals:
-    """SIGTERM and SIGINT set ``stop``; SIGHUP is for whoever says what to do then, and means nothing before.
+    """SIGTERM and SIGINT set ``stop``, and content goes on for the next control process.
+
+    ``STOP_EVERYTHING`` sets ``everything``, too. SIGHUP is for whoever says what to do then, and means nothing before.
 
     Installed before anything is opened: the default of each would end the process half-way.
     """
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
+        self.everything = False
         self._loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(signum, self.stop.set)
+        self._loop.add_signal_handler(STOP_EVERYTHING, self._stop_everything)
         self._loop.add_signal_handler(signal.SIGHUP, lambda: None)
+
+    def _stop_everything(self) -> None:
+        self.everything = True
+        self.stop.set()
 
     def on_hangup(self, group: asyncio.TaskGroup, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run ``work`` in ``group`` at each SIGHUP; one that comes meanwhile runs after it."""

@@ -248,6 +248,13 @@ class Pools:
             self._announce(process.pool)
         await asyncio.shield(ending)
 
+    async def end_all(self, *, grace_seconds: float = GRACE_SECONDS) -> None:
+        """End every process because the server stops. Returns once nothing is left and every end is written down."""
+        self._pools.clear()  # nothing is started again, and what is being started ends itself
+        known = tuple(self._processes.known.values())
+        await asyncio.gather(*(self._processes.end(process, grace_seconds) for process in known))
+        await self._processes.written_down(known)
+
     # After a restart of the server
 
     async def reconcile(self, spec_of: Callable[[PoolKey], Awaitable[PoolSpec | None]]) -> tuple[int, int]:

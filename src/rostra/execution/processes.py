@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,6 +23,7 @@ from rostra.ids import PoolKey, ProcessKey
 log = structlog.get_logger()
 
 GRACE_SECONDS = 5.0
+HEARD_SECONDS = 2.0  # between the end of a process and the keeper's word of it; a keeper that is gone says nothing
 T = TypeVar("T")
 
 Started = Callable[[Launch, Running, PoolKey | None], Awaitable[None]]
@@ -103,6 +105,20 @@ class Processes:
             await self._launcher.stop(key, grace_seconds=grace_seconds)
         except Problem as why:  # the keeper is away: what it held ended with it
             log.warning("process could not be stopped", process=key, why=str(why))
+
+    async def written_down(self, processes: Iterable[Process]) -> None:
+        """Wait until the ends of ``processes``, which have been stopped, are known and on record."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARD_SECONDS):
+                for process in processes:
+                    await process.ended.wait()
+        done = asyncio.Event()
+
+        async def last() -> None:
+            done.set()
+
+        self._journal.put_nowait(last())
+        await done.wait()
 
     async def _until_ready(self, process: Process, timeout: dt.timedelta) -> Process | Problem:
         try:

@@ -7,6 +7,7 @@ import json
 _REASONS = {
     307: "Temporary Redirect",
     400: "Bad Request",
+    403: "Forbidden",
     408: "Request Timeout",
     417: "Expectation Failed",
     431: "Request Header Fields Too Large",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rostra.gateway.forwarding import Whence
     from rostra.gateway.plane import Plane
     from rostra.gateway.pools import Process
+    from rostra.gateway.rights import Right
 
 WRITE_HIGH, WRITE_LOW = 262_144, 65_536
 MOST_PENDING = 65_536  # bytes of later requests kept while one is carried
@@ -279,12 +280,12 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         self.transport.abort()
 
-    def become_pair(self, backend: BackendConnection, process: Process | None) -> None:
+    def become_pair(self, backend: BackendConnection, process: Process | None, right: Right | None) -> None:
         self._state = State.CLOSED
         self.exchange = None
         self._plane.clients.discard(self)
         pending, self._pending = self._pending, b""
-        pair = Pair(self.transport, backend.transport, process, self._plane.pairs.discard)
+        pair = Pair(self.transport, backend.transport, process, self._plane.pairs.discard, right)
         self._plane.pairs.add(pair)
         self.release()
         if pending:

@@ -14,6 +14,7 @@ from rostra.gateway.framing import LAST_CHUNK, chunk
 from rostra.gateway.head import CHUNKED, Fields, Request
 from rostra.gateway.link import ControlAway
 from rostra.gateway.pools import Process
+from rostra.gateway.rights import Right, holds
 
 if TYPE_CHECKING:
     from rostra.gateway.connection import ClientConnection
@@ -155,15 +156,19 @@ class Exchange:
             if self.prefix is None:
                 await self._reach_control(b"")
             else:
-                fields = self.request.fields
-                await self._follow(await self.plane.decide(fields.credential, self.prefix, self.request.path))
+                await self._follow(self.prefix)
         except ControlAway as why:
             self.fail(503, str(why))
         except Exception:
             log.exception("a request could not be carried")
             self.fail(502, "The server could not carry this request.")
 
-    async def _follow(self, decision: Decision) -> None:
+    async def _decided(self, prefix: bytes) -> Decision:
+        return await self.plane.decide(self.request.fields.credential, prefix, self.request.path)
+
+    async def _follow(self, prefix: bytes) -> None:
+        changes = self.plane.changes
+        decision = await self._decided(prefix)
         if decision.redirect:
             self._redirect(decision)
             return
@@ -177,6 +182,11 @@ class Exchange:
             if isinstance(found, bytes):
                 reason = found
                 break
+            if changes != self.plane.changes:  # waiting may have taken minutes, in which access may have ended
+                changes = self.plane.changes
+                if not holds(self._right_by(decision, prefix), await self._decided(prefix)):
+                    reason = b""
+                    break
             if await self._reach_process(found, decision, target):
                 return
         await self._reach_control(reason)
@@ -340,11 +350,28 @@ class Exchange:
             return
         head = headers.visible(answer, from_content=self._decision is not None) + self._sticky()
         self._write(head + _UPGRADED + b"\r\n" + data)
+        right = self.right
         process, self._process = self._process, None
         self.ended = True
         backend.exchange = None
         backend.resume()
-        self.client.become_pair(backend, process)
+        self.client.become_pair(backend, process, right)
+
+    # When access ends
+
+    @property
+    def right(self) -> Right | None:
+        """By what it goes to a process of content; None while it does not."""
+        decision = self._decision
+        if self.ended or self._process is None or decision is None or self.prefix is None:
+            return None
+        return self._right_by(decision, self.prefix)
+
+    def _right_by(self, decision: Decision, prefix: bytes) -> Right:
+        return Right((self.request.fields.credential, prefix), self.request.path, decision)
+
+    def revoke(self) -> None:
+        self.fail(403, "You may not open this content any more.")
 
     # When something goes wrong
 

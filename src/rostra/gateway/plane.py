@@ -18,6 +18,7 @@ from rostra.gateway.forwarding import Forwarding
 from rostra.gateway.head import Request
 from rostra.gateway.link import ControlAway, Link, Message
 from rostra.gateway.pools import Pool, Process, wants_one_more
+from rostra.gateway.rights import Rights, Visit
 from rostra.gateway.settings import Settings
 from rostra.gateway.splice import Pair
 
@@ -61,8 +62,9 @@ class Plane:
         self._more_at: dict[str, float] = {}
         self._changed: list[Pool] = []
         self._visits: list[list[Any]] = []
-        self._forgets = 0
+        self.changes = 0  # how often control said that decisions may be others
         self._tasks: asyncio.TaskGroup
+        self._rights = Rights(self._open_visits, self.decide)
         self.link = Link(str(run_dir / "decide.sock"), self._hello, self._heard)
 
     # Life
@@ -70,13 +72,16 @@ class Plane:
     async def run(self, stop: asyncio.Event, server: asyncio.Server) -> None:
         """Serve until ``stop``, then let requests finish, up to the bound of the settings."""
         async with asyncio.TaskGroup() as self._tasks:
-            always = [self._tasks.create_task(work) for work in (self.link.run(), self._tell_loads(), self._tick())]
+            always = [self._tasks.create_task(work) for work in self._always()]
             await stop.wait()
             server.close()
             await self._drain()
             self.backends.close()
             for task in (*always, *self._starting.values(), *(task for task, _ in self._deciding.values())):
                 task.cancel()
+
+    def _always(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return self.link.run(), self._rights.watch(), self._tell_loads(), self._tick()
 
     async def _drain(self) -> None:
         self.draining = True
@@ -112,6 +117,10 @@ class Plane:
             pair.check(now, connection_timeout=settings.connection_timeout, read_timeout=settings.read_timeout)
         self.backends.sweep()
         self.decisions.forget_expired(now)
+
+    def _open_visits(self) -> list[Visit]:
+        exchanges = [client.exchange for client in self.clients if client.exchange is not None]
+        return [*self.pairs, *exchanges]
 
     # Decisions
 
@@ -151,7 +160,7 @@ class Plane:
             "path": path.decode("latin-1"),
             "credential": {"scheme": scheme, "value": value},
         }
-        forgets = self._forgets
+        forgets = self.changes
         try:
             if not self.decisions.stale(credential, prefix, self.now()):
                 await self._control_is_there()
@@ -166,7 +175,7 @@ class Plane:
             return None
         finally:
             del self._deciding[credential, prefix]
-        if forgets == self._forgets:  # else it may be what was to be forgotten: good for those who wait, not for later
+        if forgets == self.changes:  # else it may be what was to be forgotten: good for those who wait, not for later
             self.decisions.remember(credential, prefix, decision)
         return decision
 
@@ -285,12 +294,13 @@ class Plane:
             if message["push"] == "pool":
                 self._pool_pushed(message)
             elif message["push"] == "forget":
-                self._forgets += 1
+                self.changes += 1
                 prefix, credential = message.get("prefix"), message.get("credential")
                 self.decisions.forget(
                     prefix.encode() if prefix is not None else None,
                     credential.encode("latin-1") if credential is not None else None,
                 )
+                self._rights.doubt()
             elif message["push"] == "vanities":
                 self._vanities = paths.vanities(message["paths"])
         except (KeyError, TypeError, ValueError, AttributeError) as why:
@@ -308,6 +318,7 @@ class Plane:
     # What control is told
 
     def _hello(self) -> Message:
+        self._rights.doubt()  # what changed in the meantime was pushed to nobody
         loads = {key: load for pool in self._pools.values() for key, load in pool.all_loads().items()}
         return {"tell": "hello", "loads": loads}
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from rostra.gateway.pools import Process
+from rostra.gateway.rights import Right
 
 CLOSE_SECONDS = 10.0  # for the last bytes to leave once one side has ended
 
@@ -44,7 +45,7 @@ class Side(asyncio.Protocol):
 class Pair:
     """Client and process of one WebSocket. Counts as one connection of the process until either side ends."""
 
-    __slots__ = ("_ended", "_heard", "_heard_client", "_process", "backend", "client", "closing_since")
+    __slots__ = ("_ended", "_heard", "_heard_client", "_process", "backend", "client", "closing_since", "right")
 
     def __init__(
         self,
@@ -52,7 +53,9 @@ class Pair:
         backend: asyncio.Transport,
         process: Process | None,
         ended: Callable[[Pair], None],
+        right: Right | None = None,
     ) -> None:
+        self.right = right
         self.client, self.backend = Side(self, client), Side(self, backend)
         self.client.connect(self.backend)
         self.backend.connect(self.client)
@@ -77,6 +80,9 @@ class Pair:
         self.closing_since = self.closing_since or time.monotonic()
         for side in (self.client, self.backend):
             side.transport.close()
+
+    def revoke(self) -> None:
+        self.close()
 
     def abort(self) -> None:
         self.closing_since = self.closing_since or time.monotonic()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from rostra.app import STOP_EVERYTHING
 from rostra.config.sections import Settings
 
 STEADY_SECONDS = 10.0  # a process that lived this long is started again at once
@@ -15,12 +17,16 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """``argv`` starts after the interpreter; ``fds`` are passed on; ``reloads``: SIGHUP is passed on, too."""
+    """``argv`` starts after the interpreter; ``fds`` are passed on; ``reloads``: SIGHUP is passed on, too.
+
+    ``farewell`` is the signal that ends it when the whole server stops.
+    """
 
     name: str
     argv: tuple[str, ...]
     fds: tuple[int, ...] = ()
     reloads: bool = False
+    farewell: signal.Signals = signal.SIGTERM
 
 
 def children(settings: Settings, arguments: Sequence[str], listening: int) -> tuple[Child, ...]:
@@ -30,7 +36,7 @@ def children(settings: Settings, arguments: Sequence[str], listening: int) -> tu
     gateway = ("--fd", str(listening), "--run-dir", str(run_dir), "--settings", json.dumps(gateway_settings(settings)))
     return (
         Child("keeper", ("-m", "rostra.execution.keeper", *keeper)),
-        Child("control", ("-m", "rostra.app", *arguments), reloads=True),
+        Child("control", ("-m", "rostra.app", *arguments), reloads=True, farewell=STOP_EVERYTHING),
         Child("gateway", ("-m", "rostra.gateway", *gateway), fds=(listening,)),
     )
 

@@ -35,7 +35,8 @@ async def supervise(wanted: Sequence[Child]) -> int:
         tasks = [group.create_task(one.keep()) for one in kept]
         await stopping.wait()
         for one, task in reversed(list(zip(kept, tasks, strict=True))):
-            # The last one first: the gateway finishes what it carries while the others can still answer.
+            # The last one first: the gateway finishes what it carries while the others can still answer, and control
+            # ends the content and writes that down while there still is a keeper.
             one.leave.set()
             await asyncio.wait((task,))
     return REFUSED if any(one.refused for one in kept) else 0
@@ -84,7 +85,7 @@ class _Kept:
             await _either(self.leave, deaths.pause)
 
     async def _run(self) -> int:
-        """Run it once; return its exit status. When it is to leave it gets SIGTERM, and SIGKILL after a while."""
+        """Run it once; return its exit status. When it is to leave it is told so, and gets SIGKILL after a while."""
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *self.child.argv,
@@ -106,7 +107,7 @@ class _Kept:
 
     async def _end(self, process: Process, ended: asyncio.Task[int]) -> None:
         with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+            process.send_signal(self.child.farewell)
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait((ended, hurry), timeout=GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
