@@ -2,14 +2,16 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
-from support.controlling import House
+from support.controlling import House, World
 
 from rostra.app import reconciling
 from rostra.content import items
 from rostra.content.places import Places
+from rostra.content.tables import Bundle
 from rostra.db.engine import transaction
-from rostra.ids import ProcessKey
+from rostra.ids import PoolKey, ProcessKey
 
 pytestmark = pytest.mark.anyio
 
@@ -73,3 +75,35 @@ async def test_what_runs_for_nothing_is_ended(house: House) -> None:
         wanted = world.running(guid)
     async with house.open():
         assert [running.key for running in await house.launcher.running()] == wanted
+
+
+async def change(world: World, **facts: str) -> None:
+    """Let the records say something else of every bundle."""
+    async with transaction(world.control.tools.sessions) as session:
+        await session.execute(sa.update(Bundle).values(facts))
+
+
+async def test_what_runs_on_an_earlier_python_is_not_taken_over(house: House) -> None:
+    """Control was killed between making the new environment and letting the old process drain."""
+    async with house.open() as world:
+        await world.people()
+        guid = await world.published()
+        assert world.running(guid)
+        await change(world, runtime_version="3.11.8", environment_key="of-3.11.8")
+    async with house.open():
+        assert not await house.launcher.running()
+
+
+async def test_what_was_started_when_its_environment_was_made_anew_stays(house: House) -> None:
+    async with house.open() as world:
+        await world.people()
+        guid = await world.published()
+        pools = world.control.tools.pools
+        await pools.retire(PoolKey(guid), drain_seconds=0)
+        await change(world, runtime_path="/opt/python/where/it/was", environment_key="of-then")
+        assert await world.control.shop.processes.define(PoolKey(guid))
+        started = await pools.ensure(PoolKey(guid))
+        await world.control.shop.processes.refresh(guid)
+        assert [member.key for member in pools.members(PoolKey(guid))] == [started.key], "nothing changed since"
+    async with house.open() as world:
+        assert world.running(guid) == [started.key]

@@ -102,7 +102,9 @@ class Processes:
         labels = await self._labels(session, item, bundle, key)
 
         async def make(process: ProcessKey) -> Launch:
-            return await self.launch(key, process, labels)
+            made = await self.launch(key, process, labels)
+            self._tools.pools.relabel(key, labels, made.labels)
+            return made
 
         return PoolSpec(
             key=key,
@@ -118,7 +120,7 @@ class Processes:
         rows = await session.execute(sa.select(Variable.name, Variable.value).where(Variable.item_id == item.id))
         facts = [sorted(map(tuple, rows)), item.vanity_path, item.memory_limit, item.run_as]
         state = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-        return {"pool": key, "item": item.guid, "bundle": str(bundle.id), "state": state}
+        return {"pool": key, "item": item.guid, "bundle": str(bundle.id), "state": state, **built_on(bundle)}
 
     async def launch(self, key: PoolKey, process: ProcessKey, labels: Mapping[str, str]) -> Launch:
         """Return what one process of this pool is started with; makes its environment again when that is missing.
@@ -174,8 +176,8 @@ class Processes:
             options={},
             r=chosen.r,
         )
-        # What runs in an environment keeps it: it must not be removed as unused.
-        return launch(start, process, tools.places, {**labels, "environment": environment.key if environment else ""})
+        # What runs in an environment keeps it: it must not be removed as unused. Making it may have changed the bundle.
+        return launch(start, process, tools.places, {**labels, **built_on(bundle)})
 
     async def _find(self, session: AsyncSession, key: PoolKey) -> tuple[Item, Bundle] | None:
         guid, draft = split_pool(key)
@@ -185,6 +187,12 @@ class Processes:
         if item is None or bundle is None or bundle.item_id != item.id:
             return None
         return (item, bundle) if by_name(bundle.kind).mode is Mode.interactive else None
+
+
+def built_on(bundle: Bundle) -> dict[str, str]:
+    """Return what tells processes in today's environment from those that were started before it was made anew."""
+    found = (bundle.runtime_version, bundle.runtime_path, bundle.r_version, bundle.r_path)
+    return {"environment": bundle.environment_key or "", "runtime": " ".join(each for each in found if each)}
 
 
 def limits(item: Item, settings: Scheduler, *, draft: bool) -> Limits:

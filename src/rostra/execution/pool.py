@@ -7,6 +7,7 @@ busy, ends what is idle, starts again what crashed, and lets the old drain when 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -118,6 +119,15 @@ class Pools:
         pool = self._pools[key] = Pool(old.spec)
         self._replace(old, drain_seconds)
         self._announce(pool)
+
+    def relabel(self, key: PoolKey, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+        """Let what starts under ``key`` from now on carry other labels, when those there are ``before``.
+
+        For a change that does not touch what runs already; after a restart of the server that is not taken over.
+        """
+        pool = self._pools.get(key)
+        if pool is not None and pool.spec.labels == before:
+            pool.spec = dataclasses.replace(pool.spec, labels=now)
 
     def defined(self, key: PoolKey) -> PoolSpec | None:
         pool = self._pools.get(key)
