@@ -99,7 +99,8 @@ async def test_what_was_started_when_its_environment_was_made_anew_stays(house: 
         await world.people()
         guid = await world.published()
         pools = world.control.tools.pools
-        await pools.retire(PoolKey(guid), drain_seconds=0)
+        await pools.end(ProcessKey(*world.running(guid)))
+        await pools.retire(PoolKey(guid))
         await change(world, runtime_path="/opt/python/where/it/was", environment_key="of-then")
         assert await world.control.shop.processes.define(PoolKey(guid))
         started = await pools.ensure(PoolKey(guid))
