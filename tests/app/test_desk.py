@@ -101,16 +101,13 @@ async def test_logs_are_for_those_who_may_change_the_item(world: World) -> None:
 async def test_a_task_is_shown_to_whoever_began_it(world: World) -> None:
     guid = await world.published()
     ada = await principal(world, "ada")
-    live = (await world.api("GET", f"content/{guid}"))["bundle_id"]
-    task = await desk(world).activate(ada, guid, int(live))
+    task = (await world.api("POST", f"content/{guid}/deploy", {}))["task_id"]
     await world.finished(task)
     page = await desk(world).task(ada, task, 0)
     assert (page.finished, page.error, page.guid) == (True, "", guid)
     assert page.next == len(page.lines) > 0
     with pytest.raises(NotFound):
         await desk(world).task(await principal(world, "bob"), task, 0)
-    with pytest.raises(Forbidden):
-        await desk(world).activate(await principal(world, "vic"), guid, int(live))
 
 
 async def test_who_waits_hears_how_far_it_is(world: World) -> None:

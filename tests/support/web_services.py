@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from rostra.web.site import Site
 from rostra.web.views import (
     Access,
     BundleRow,
+    ItemHead,
     ItemPage,
     ItemRow,
     JobRow,
@@ -27,6 +29,7 @@ from rostra.web.views import (
     ProcessRow,
     Progress,
     RuntimeRow,
+    ShareRow,
     State,
     TaskPage,
     Waiting,
@@ -113,8 +116,8 @@ class SampleServices:
     live: set[str] = field(default_factory=set)
     links: set[str] = field(default_factory=lambda: {"good"})
     tried: list[str] = field(default_factory=list)
-    activated: list[int] = field(default_factory=list)
-    rendered: list[str] = field(default_factory=list)
+    asked_api: list[tuple[str, str, object]] = field(default_factory=list)
+    answers: dict[tuple[str, str], object] = field(default_factory=dict)
     role: Role = Role.publisher
     made: list[KeyRow] = field(default_factory=list)
     claimed: tuple[str, str] | None = None
@@ -183,13 +186,19 @@ class SampleServices:
             download_url=f"/__api__/v1/content/{guid}/jobs/{chosen.key}/download",
         )
 
-    async def activate(self, who: Principal, guid: str, bundle_id: int) -> str:
-        self.activated.append(bundle_id)
-        return "t1"
+    async def ask(self, request: Request, method: str, path: str, body: object = None) -> Any:
+        """Answer as `answers` says, by method and path without its query; a problem there is raised."""
+        self.asked_api.append((method, path, body))
+        answer = self.answers.get((method, path.partition("?")[0]))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    async def render(self, who: Principal, guid: str) -> str:
-        self.rendered.append(guid)
-        return "t1"
+    async def head(self, who: Principal, guid: str) -> ItemHead:
+        return ItemHead(row=(await self.item(who, guid)).row)
+
+    async def shares(self, who: Principal, guid: str) -> tuple[ShareRow, ...]:
+        return (ShareRow(id="1", kind="user", guid="g", name="grace", role="owner"),)
 
     async def task(self, who: Principal, task_id: str, after: int) -> TaskPage:
         lines = ("Using Python 3.11.7: the bundle asks for 3.11.4", "Environment 9f3a… is ready, shared with 3 items")

@@ -244,12 +244,14 @@ async def test_what_may_not_be_shown_is_explained(ada: Client, path: str, status
 
 async def test_an_older_version_is_made_live_by_a_click(ada: Client, services: SampleServices) -> None:
     html = (await ada.get(f"/connect/apps/{SALES}")).text
-    path = f"/connect/apps/{SALES}/bundles/38/activate"
+    path, deploy = f"/connect/apps/{SALES}/activate", f"v1/content/{SALES}/deploy"
     assert path in html
-    assert (await ada.post(path, data={"xsrf": "guess"})).status_code == 403
-    answer = await ada.post(path, data={"xsrf": _field(html, "xsrf")})
+    services.answers["POST", deploy] = {"task_id": "t1"}
+    assert (await ada.post(path, data={"xsrf": "guess", "bundle": "38"})).status_code == 403
+    assert services.asked_api == []
+    answer = await ada.post(path, data={"xsrf": _field(html, "xsrf"), "bundle": "38"})
     assert answer.headers["location"] == "/connect/tasks/t1"
-    assert services.activated == [38]
+    assert services.asked_api == [("POST", deploy, {"bundle_id": "38"})]
 
 
 async def test_a_document_shows_its_runs_and_is_rendered_by_a_click(ada: Client, services: SampleServices) -> None:
@@ -260,14 +262,12 @@ async def test_a_document_shows_its_runs_and_is_rendered_by_a_click(ada: Client,
     )
     document = DocumentView(schedule="every day at 09:00, UTC", next_run=ago(days=-1), mailed=True, runs=runs)
     services.page = dataclasses.replace(services.page, document=document)
+    services.answers["POST", f"v1/content/{SALES}/render"] = {"task_id": "t1"}
     html = (await ada.get(f"/connect/apps/{SALES}")).text
     for shown in ("every day at 09:00, UTC", "2.3 s", "/content/x/_rev7/", "cell 3: &lt;boom&gt;", "skipped", "job=k1"):
         assert shown in html
-    path = f"/connect/apps/{SALES}/render"
-    assert (await ada.post(path, data={"xsrf": "guess"})).status_code == 403
-    answer = await ada.post(path, data={"xsrf": _field(html, "xsrf")})
+    answer = await ada.post(f"/connect/apps/{SALES}/render", data={"xsrf": _field(html, "xsrf")})
     assert answer.headers["location"] == "/connect/tasks/t1"
-    assert services.rendered == [SALES]
 
 
 async def test_logs_and_tasks_have_a_twin_for_scripts(ada: Client) -> None:

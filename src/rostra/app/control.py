@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
+from rostra.api.app import build as build_api
 from rostra.app import reconciling, rehearsing
 from rostra.app.building import Building
 from rostra.app.changes import Changes
@@ -19,6 +20,7 @@ from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
 from rostra.app.desk_rows import Rows
 from rostra.app.environment_work import EnvironmentWork
+from rostra.app.inner_api import InnerApi
 from rostra.app.installed import Installed, installed
 from rostra.app.journal import Journal
 from rostra.app.ledger import Ledger
@@ -162,18 +164,19 @@ def _composed(present: Present, tools: Tools, environments: Installed, facts: Ho
     postman = Postman(tools.sessions, tools.reading, tools.settings, tools.clock)
     reports = Reports(tools=tools, tasks=tasks, render=renderer, postman=postman)
     passwords = Passwords()
+    api = build_api(services(present.settings, shop, passwords, reports))
     desk = Desk(
         tools=tools,
         passwords=passwords,
         uses=uses,
         on_credential_changed=shop.changes.of_credential,
         shop=shop,
-        reports=reports,
+        api=InnerApi(api),
         rows=Rows(tools, site(present.settings)),
         catalog=lambda: present.catalog,
     )
     pages = ContentPages(tools, processes, visits, desk.site, uses, collected.add)
-    app = build(services(present.settings, shop, passwords, reports), desk, pages)
+    app = build(api, desk, pages)
     upkeep = Upkeep(tools, processes, visits, collected)
     return Control(
         present=present,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
 
-from rostra.api.services import Deploy
 from rostra.app import desk_documents, desk_rows, making
 from rostra.app.desk_people import People
 from rostra.app.desk_rows import Rows
+from rostra.app.inner_api import InnerApi
 from rostra.app.making import Making
-from rostra.app.reports import Reports
 from rostra.app.work import WorkShop
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
@@ -28,17 +29,18 @@ from rostra.execution import logs
 from rostra.ids import PoolKey
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
-from rostra.rendering import refresh, variants
 from rostra.runtimes.catalog import Catalog
 from rostra.web.pages import sentence
 from rostra.web.site import Site
 from rostra.web.views import (
     Access,
+    ItemHead,
     ItemPage,
     ItemRow,
     LogsPage,
     Progress,
     RuntimeRow,
+    ShareRow,
     TaskPage,
     Waiting,
 )
@@ -55,7 +57,7 @@ class Desk(People):
     """See `WebServices` for what each method promises."""
 
     shop: WorkShop
-    reports: Reports
+    api: InnerApi
     rows: Rows
     catalog: Callable[[], Catalog]
 
@@ -66,6 +68,33 @@ class Desk(People):
     @property
     def clock(self) -> Clock:
         return self.tools.clock
+
+    async def ask(self, request: Request, method: str, path: str, body: object = None) -> Any:
+        return await self.api.ask(request, method, path, body)
+
+    async def head(self, who: Principal, guid: str) -> ItemHead:
+        async with transaction(self.tools.reading) as session:
+            item, may_change = await self._known(session, who, guid)
+            facts = await permissions.facts(session, item, who)
+            row = await self.rows.one(session, item)
+        mode = None if item.live_bundle_id is None else by_name(item.kind).mode
+        return ItemHead(
+            row=row,
+            may_change=may_change,
+            may_transfer=access.may_transfer(who, facts),
+            rendered=mode is Mode.rendered,
+            interactive=mode in (None, Mode.interactive),
+        )
+
+    async def shares(self, who: Principal, guid: str) -> Sequence[ShareRow]:
+        async with transaction(self.tools.reading) as session:
+            item, may_change = await self._known(session, who, guid)
+            access.require(may_change, who)
+            found = await permissions.listing(session, item)
+        return [
+            ShareRow(id=str(one.id), kind=one.kind.value, guid=one.guid, name=one.name, role=one.role.value)
+            for one in found
+        ]
 
     async def my_content(self, who: Principal) -> Sequence[ItemRow]:
         async with transaction(self.tools.reading) as session:
@@ -114,22 +143,6 @@ class Desk(People):
             cut=after is None and first > 0,
             download_url=self.site.url(f"/__api__/v1/content/{guid}/jobs/{chosen.key}/log") if chosen else None,
         )
-
-    async def activate(self, who: Principal, guid: str, bundle_id: int) -> str:
-        async with transaction(self.tools.sessions) as session:
-            item, may_change = await self._known(session, who, guid)
-            access.require(may_change, who)
-            items.check_unlocked(item)
-            wanted = Deploy(guid=item.guid, bundle_id=bundle_id, user_id=who.user_id)
-            return await self.shop.enqueue_deploy(session, wanted)
-
-    async def render(self, who: Principal, guid: str) -> str:
-        async with transaction(self.tools.sessions) as session:
-            item, may_change = await self._known(session, who, guid)
-            access.require(may_change, who)
-            refresh.check(item)
-            variant = await variants.default(session, item, self.tools.clock.now())
-            return await self.reports.enqueue_render(session, item, variant, who.user_id)
 
     async def task(self, who: Principal, task_id: str, after: int) -> TaskPage:
         view = await self.shop.tasks.view(task_id, first=after)

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from rostra.api import openapi
-from rostra.api.app import build as build_api
 from rostra.api.services import Services
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
@@ -27,11 +27,11 @@ from rostra.web.site import Site
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def build(services: Services, desk: Desk, pages: ContentPages) -> Starlette:
+def build(api: ASGIApp, desk: Desk, pages: ContentPages) -> Starlette:
     """Return the application the gateway passes everything to that it does not carry to a process."""
     app = Starlette(
         routes=[
-            Mount("/__api__", build_api(services)),
+            Mount("/__api__", api),
             Route("/__docs__/api", openapi.page),
             *routes(desk),
             Route("/{path:path}", pages.answer, methods=EVERY_METHOD),

@@ -9,8 +9,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rostra.errors import Problem
+from rostra.web import item_access, item_overview, item_schedule, item_settings, item_variables, screens
 from rostra.web.claiming import Claiming
-from rostra.web.dashboard import Dashboard
+from rostra.web.dashboard import Dashboard, SignedInEndpoint
 from rostra.web.pages import of_problem
 from rostra.web.responses import redirect
 from rostra.web.services import WebServices
@@ -18,6 +19,9 @@ from rostra.web.signin import SignIn
 from rostra.web.templating import ASSETS, Asset, assets
 from rostra.web.throttle import Throttle
 
+SCREENS = (
+    *(item_overview.SCREEN, item_access.SCREEN, item_variables.SCREEN, item_settings.SCREEN, item_schedule.SCREEN),
+)
 Endpoint = Callable[[Request], Awaitable[Response]]
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 _FOR_AN_HOUR = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
@@ -65,17 +69,19 @@ def _dashboard(services: WebServices, home: str) -> list[BaseRoute]:
         ("GET", f"{home}/tasks/{{task:str}}", pages.task),
         ("GET", f"{home}/claim/{{token:str}}", claiming.ask),
         ("POST", f"{home}/claim/{{token:str}}", claiming.claim),
-        ("GET", app, pages.item),
         ("GET", f"{app}/logs", pages.logs),
         ("GET", f"{app}/draft/{{bundle:str}}", pages.draft),
-        ("POST", f"{app}/bundles/{{bundle:str}}/activate", pages.activate),
-        ("POST", f"{app}/render", pages.render),
     )
     signed_in: list[BaseRoute] = [
         Route(path, explained(services, pages.signed_in(endpoint)), methods=[method])
         for method, path, endpoint in table
     ]
-    return [*signed_in, Route("/__status__/{pool:str}", explained(services, pages.waiting), methods=["GET"])]
+
+    def wrap(endpoint: SignedInEndpoint) -> Endpoint:
+        return explained(services, pages.signed_in(endpoint))
+
+    forms = screens.routes(services, SCREENS, wrap)
+    return [*signed_in, *forms, Route("/__status__/{pool:str}", explained(services, pages.waiting), methods=["GET"])]
 
 
 def explained(services: WebServices, endpoint: Endpoint) -> Endpoint:

@@ -12,7 +12,8 @@ from rostra.auth.principals import Principal, Role
 from rostra.errors import Invalid, NotFound
 from rostra.web import forms
 from rostra.web.pages import sign_in_needed
-from rostra.web.responses import accept_of, json, page, redirect, wants_html
+from rostra.web.responses import accept_of, json, redirect, wants_html
+from rostra.web.screens import DONE, shown
 from rostra.web.services import WebServices
 from rostra.web.views import BundleRow, ItemPage
 
@@ -43,24 +44,13 @@ class Dashboard:
     async def content(self, request: Request, who: Principal) -> Response:
         return self._page(request, who, "content.html", here="content", rows=await self._services.my_content(who))
 
-    async def item(self, request: Request, who: Principal) -> Response:
-        item = await self._services.item(who, str(request.path_params["guid"]))
-        return self._page(request, who, "item.html", here="content", item=item)
-
     async def draft(self, request: Request, who: Principal) -> Response:
         item = await self._services.item(who, str(request.path_params["guid"]))
         bundle = _bundle(item, _version(request))
-        return self._page(request, who, "draft.html", here="content", item=item, bundle=bundle)
-
-    async def activate(self, request: Request, who: Principal) -> Response:
-        forms.check(request, await forms.read_form(request))
-        task = await self._services.activate(who, str(request.path_params["guid"]), _version(request))
-        return redirect(self._services.site.page(f"tasks/{task}"))
-
-    async def render(self, request: Request, who: Principal) -> Response:
-        forms.check(request, await forms.read_form(request))
-        task = await self._services.render(who, str(request.path_params["guid"]))
-        return redirect(self._services.site.page(f"tasks/{task}"))
+        head = await self._services.head(who, item.row.guid)
+        return self._page(
+            request, who, "draft.html", here="content", head=head, tab="overview", item=item, bundle=bundle
+        )
 
     async def logs(self, request: Request, who: Principal) -> Response:
         after = _number(request.query_params.get("after"))
@@ -69,7 +59,8 @@ class Dashboard:
         if not wants_html(accept_of(request)):
             running = logs.chosen is not None and logs.chosen.running
             return json(200, {"lines": list(logs.lines), "next": logs.next, "running": running})
-        return self._page(request, who, "logs.html", here="content", logs=logs)
+        head = await self._services.head(who, logs.guid)
+        return self._page(request, who, "logs.html", here="content", head=head, tab="logs", logs=logs)
 
     async def task(self, request: Request, who: Principal) -> Response:
         after = _number(request.query_params.get("after")) or 0
@@ -115,10 +106,8 @@ class Dashboard:
         return json(200, body)
 
     def _page(self, request: Request, who: Principal, template: str, **values: Any) -> Response:
-        site, xsrf = self._services.site, forms.token(request)
-        response = page(site, template, who=who, xsrf=xsrf, now=self._services.clock.now(), **values)
-        forms.give_token(response, request, site, xsrf)
-        return response
+        values.setdefault("done", DONE.get(request.query_params.get("done", ""), ""))
+        return shown(self._services, request, who, template, **values)
 
 
 def _version(request: Request) -> int:

@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,9 +14,11 @@ from rostra.auth import sessions
 from rostra.auth.credentials import WrongXsrf
 from rostra.errors import Invalid, TooLarge
 from rostra.ids import new_secret
+from rostra.units import human_size
 from rostra.web.site import Site
 
-LONGEST = 16_384  # bytes; the largest form of ours is a sign-in
+LONGEST = 16_384  # bytes; nearly every form of ours is a few words
+_MOST_FIELDS = 90
 FIELD = "xsrf"
 
 
@@ -23,8 +26,8 @@ class FormTooLarge(TooLarge):
     code = "form-too-large"
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """Return the fields of a small form, the last of equal names.
+async def read_form(request: Request, longest: int = LONGEST) -> dict[str, str]:
+    """Return the fields of a form of at most ``longest`` bytes, the last of equal names.
 
     Raises:
         FormTooLarge, Invalid: not something a form of ours can have sent.
@@ -32,14 +35,45 @@ async def read_form(request: Request) -> dict[str, str]:
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > LONGEST:
+        if len(body) > longest:
             raise FormTooLarge("the form is too large", hint="Go back and shorten what you wrote.")
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise Invalid("this is not a form of this server", hint="Go back, reload the page and try again.")
     try:
-        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=50, errors="strict"))
+        return dict(
+            parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+        )
     except ValueError as why:
         raise Invalid("the form cannot be read", hint="Go back, reload the page and try again.") from why
+
+
+async def read_upload(request: Request, most: int) -> tuple[dict[str, str], bytes]:
+    """Return the fields of a form with one file of at most ``most`` bytes, and the file.
+
+    Raises:
+        FormTooLarge, Invalid: not something a form of ours can have sent.
+    """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return await read_form(request), b""
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():  # browsers say it; without it a file could fill the disk before it is found too large
+        raise Invalid("the form does not say how long it is", hint="Send it with a browser.")
+    if int(length) > most + LONGEST:
+        raise FormTooLarge("the file is too large", hint=f"Choose one of up to {human_size(most)}.")
+    fields: dict[str, str] = {}
+    file = b""
+    try:
+        async with request.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=LONGEST) as form:
+            for name, value in form.items():
+                if isinstance(value, str):
+                    fields[name] = value
+                else:
+                    file = await value.read(most + 1)
+    except HTTPException as why:
+        raise Invalid("the form cannot be read", hint="Go back, reload the page and try again.") from why
+    if len(file) > most:
+        raise FormTooLarge("the file is too large", hint=f"Choose one of up to {human_size(most)}.")
+    return fields, file
 
 
 def token(request: Request) -> str:

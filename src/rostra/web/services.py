@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.requests import Request
 
@@ -11,7 +11,7 @@ from rostra.auth.principals import Principal
 from rostra.auth.sessions import SignedIn
 from rostra.clock import Clock
 from rostra.web.site import Site
-from rostra.web.views import ItemPage, ItemRow, KeyRow, LogsPage, RuntimeRow, TaskPage, Waiting
+from rostra.web.views import ItemHead, ItemPage, ItemRow, KeyRow, LogsPage, RuntimeRow, ShareRow, TaskPage, Waiting
 
 
 class WebServices(Protocol):
@@ -42,6 +42,17 @@ class WebServices(Protocol):
     async def sign_out(self, token: str) -> None:
         """End the session of this cookie; ending what is over is fine."""
 
+    async def ask(self, request: Request, method: str, path: str, body: object = None) -> Any:
+        """Return what the API answers to the person behind ``request``; ``path`` begins at its version.
+
+        Bytes are sent as they are, anything else as JSON. Raises the `Problem` that the answer is.
+        """
+
+    async def head(self, who: Principal, guid: str) -> ItemHead: ...
+
+    async def shares(self, who: Principal, guid: str) -> Sequence[ShareRow]:
+        """Return who was given access to an item, for somebody who may change it."""
+
     async def my_content(self, who: Principal) -> Sequence[ItemRow]:
         """Return what the person may change, the most recently deployed first."""
 
@@ -52,12 +63,6 @@ class WebServices(Protocol):
 
         ``after`` None asks for the end of the log, a number for the lines behind that one.
         """
-
-    async def activate(self, who: Principal, guid: str, bundle_id: int) -> str:
-        """Begin to make this bundle the live one; return the task's id."""
-
-    async def render(self, who: Principal, guid: str) -> str:
-        """Begin to render a document again; return the task's id."""
 
     async def task(self, who: Principal, task_id: str, after: int) -> TaskPage: ...
 

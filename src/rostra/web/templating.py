@@ -53,7 +53,14 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"size": human_size, "ago": ago, "stamp": stamp, "iso": dt.datetime.isoformat}
+    times = {
+        "ago": ago,
+        "stamp": stamp,
+        "iso": dt.datetime.isoformat,
+        "moment": dt.datetime.fromisoformat,
+        "took": took,
+    }
+    environment.filters |= {"size": human_size, **times}
     environment.globals["asset"] = lambda name: assets()[name].address
     return environment
 
@@ -61,6 +68,19 @@ def _environment() -> jinja2.Environment:
 def stamp(moment: dt.datetime) -> str:
     """Return the whole moment for people: ``21 Nov 2026, 01:15 UTC``."""
     return moment.astimezone(dt.UTC).strftime("%-d %b %Y, %H:%M UTC")
+
+
+def took(seconds: float) -> str:
+    """Return a length of time for people: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f}\N{NO-BREAK SPACE}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [
+        f"{n}\N{NO-BREAK SPACE}{unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")) if n
+    ]
+    return " ".join(parts[:2])
 
 
 def ago(moment: dt.datetime, now: dt.datetime) -> str:

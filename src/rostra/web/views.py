@@ -53,6 +53,31 @@ class ItemRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemHead:
+    """What every page of an item has at its top. ``rendered``: a document; ``interactive``: it has processes.
+
+    ``may_transfer``: they may give it to somebody else, and lock it.
+    """
+
+    row: ItemRow
+    may_change: bool = True
+    may_transfer: bool = True
+    rendered: bool = False
+    interactive: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareRow:
+    """Who was given access. ``kind`` is user or group, ``role`` viewer or owner (a collaborator), as on the wire."""
+
+    id: str
+    kind: str
+    guid: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BundleRow:
     """``reason`` says why it runs on ``python``. ``preview_url`` is set for a bundle that can be looked at."""
 
@@ -134,6 +159,11 @@ class JobRow:
     @property
     def running(self) -> bool:
         return self.started_at is not None and self.ended_at is None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, once it is over."""
+        return (self.ended_at - self.started_at).total_seconds() if self.started_at and self.ended_at else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,63 @@
+"""The first page of an item: its versions, what runs of it, and what its document looked like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rostra.web.screens import Call, Screen, done, part
+
+
+async def _load(call: Call) -> dict[str, Any]:
+    item = await call.services.item(call.who, call.guid)
+    head = await call.services.head(call.who, call.guid)
+    return {"head": head, "tab": "overview", "item": item}
+
+
+async def _activate(call: Call) -> str:
+    """A version that was built is switched to; one that was not is built and proven first."""
+    return await _deploy(call, {"bundle_id": call.text("bundle")})
+
+
+async def _rebuild(call: Call) -> str:
+    return await _deploy(call, {})
+
+
+async def _deploy(call: Call, body: dict[str, Any]) -> str:
+    task = await call.ask("POST", f"v1/content/{call.guid}/deploy", body)
+    return f"tasks/{task['task_id']}"
+
+
+async def _delete(call: Call) -> str:
+    await call.ask("DELETE", f"v1/content/{call.guid}/bundles/{part(call.text('bundle'))}")
+    return done(f"apps/{call.guid}", "deleted")
+
+
+async def _render(call: Call) -> str:
+    task = await call.ask("POST", f"v1/content/{call.guid}/render", {})
+    return f"tasks/{task['task_id']}"
+
+
+async def _restart(call: Call) -> str:
+    await call.ask("POST", f"v1/content/{call.guid}/restart")
+    return done(f"apps/{call.guid}", "restarted")
+
+
+async def _end(call: Call) -> str:
+    job = call.text("job")
+    await call.ask("DELETE", f"v1/content/{call.guid}/jobs/{part(job)}")
+    return done(f"apps/{call.guid}/logs", "ended", job=job)
+
+
+SCREEN = Screen(
+    path="apps/{guid:uuid}",
+    template="item.html",
+    load=_load,
+    acts={
+        "activate": _activate,
+        "delete-version": _delete,
+        "render": _render,
+        "restart": _restart,
+        "rebuild": _rebuild,
+        "end-job": _end,
+    },
+)
