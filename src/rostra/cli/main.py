@@ -58,6 +58,8 @@ def build(wanted: str) -> typer.Typer:
     app.callback(invoke_without_command=True)(_options)
     app.command()(serve)
     app.command()(reload)
+    app.command()(backup)
+    app.command()(restore)
     for name, help_line in _GROUPS.items():
         if name == wanted:
             app.add_typer(importlib.import_module(f"rostra.cli.{name}").app, name=name, help=help_line)
@@ -78,6 +80,31 @@ def reload(config: ConfigFile = None) -> None:
     from rostra.cli.serve import reload as run
 
     run(config)
+
+
+def backup(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; it must not be there yet.")] = None,
+    without_environments: Annotated[
+        bool, typer.Option("--without-environments", help="Smaller; packages are installed again when needed.")
+    ] = False,
+    files_only: Annotated[bool, typer.Option("--files-only", help="Leave the database out (PostgreSQL).")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Write the whole data folder to one file, while the server runs or not."""
+    from rostra.cli.backup import backup as run
+
+    run(config, output, environments=not without_environments, files_only=files_only)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `rostra backup` wrote.")],
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Another data folder.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make an empty data folder what a backup holds."""
+    from rostra.cli.backup import restore as run
+
+    run(file, config, to)
 
 
 def _options(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
