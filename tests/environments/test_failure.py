@@ -130,6 +130,57 @@ WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'New
 ERROR: Could not find a version that satisfies the requirement six (from versions: none)
 ERROR: No matching distribution found for six"""
 
+UV_NO_PROJECT = """\
+error: `./lib` does not appear to be a Python project, as neither `pyproject.toml` nor `setup.py` are present in the directory"""
+PIP_NO_PROJECT = "ERROR: Directory './lib' is not installable. Neither 'setup.py' nor 'pyproject.toml' found."
+PIP_UNPINNED = """\
+ERROR: In --require-hashes mode, all requirements must have their versions pinned with ==. These do not:
+    click from https://example.org/click-8.5.1-py3-none-any.whl (from click)"""
+UV_URL_404 = """\
+error: Failed to download `six @ http://example.org/six-1.16.0-py2.py3-none-any.whl`
+  cause: Failed to fetch: http://example.org/six-1.16.0-py2.py3-none-any.whl
+  cause: HTTP status client error (404 Not Found) for url (http://example.org/six-1.16.0-py2.py3-none-any.whl)"""
+PIP_URL_404 = "ERROR: Could not install requirement six@ http://example.org/six.whl from http://example.org/six.whl because of HTTP error 404 Client Error: Not Found for url: http://example.org/six.whl"
+UV_DENIED = """\
+error: No solution found when resolving dependencies
+  cause: Because ours was not found in the package registry and you require ours, we can conclude that your requirements are unsatisfiable.
+
+hint: An index URL (http://example.org/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)."""
+PIP_DENIED = """\
+WARNING: 401 Error, Credentials not correct for http://example.org/simple/ours/
+ERROR: Could not find a version that satisfies the requirement ours (from versions: none)
+ERROR: No matching distribution found for ours"""
+UV_GIT_SSH = """\
+error: Failed to download and build `x @ git+ssh://git@127.0.0.1:9/x.git`
+  cause: Git operation failed
+  cause: failed to clone into: cache/git-v1/db/5c42391f8587027b
+         fatal: Could not read from remote repository."""
+UV_NO_GIT = """\
+error: Failed to download and build `x @ git+https://example.org/x.git`
+  cause: Git operation failed
+  cause: Git executable not found. Ensure that Git is installed and available."""
+PIP_GIT = """\
+Collecting git+https://127.0.0.1:9/x.git
+  Cloning https://127.0.0.1:9/x.git to ./pip-req-build
+error: subprocess-exited-with-error
+
+× git clone --filter=blob:none --quiet https://127.0.0.1:9/x.git did not run successfully.
+│ exit code: 128"""
+PIP_NO_GIT = """\
+Collecting git+https://example.org/x.git
+ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?"""
+PIP_BACKEND = """\
+Collecting numpy==1.19.5
+ERROR: Exception:
+Traceback (most recent call last):
+  File "pip/_internal/cli/base_command.py", line 106, in _run_wrapper
+    status = _inner_run()
+pip._vendor.pyproject_hooks._impl.BackendUnavailable: Traceback (most recent call last):
+  File "setuptools/__init__.py", line 9, in <module>
+    import distutils.core
+ModuleNotFoundError: No module named 'distutils'
+"""
+
 
 @pytest.mark.parametrize(
     ("said", "reason", "requirement"),
@@ -142,7 +193,7 @@ ERROR: No matching distribution found for six"""
         (UV_NO_WHEEL, failure.NO_VERSION, "docopt==0.6.2"),
         (UV_HASH, failure.HASH, "six==1.16.0"),
         (UV_UNHASHED, failure.HASH, "click"),
-        (UV_CONFLICT, failure.CONFLICT, ""),
+        (UV_CONFLICT, failure.CONFLICT, "flask==2.0 and werkzeug==0.9"),
         (UV_COMPILER, failure.BUILD, "badc @ file:///tmp/badc"),
         (UV_DOWN, failure.INDEX, "http://127.0.0.1:9/simple/docopt"),
         (UV_GIT, failure.INDEX, "https://127.0.0.1:9/x.git"),
@@ -155,6 +206,18 @@ ERROR: No matching distribution found for six"""
         (PIP_CONFLICT, failure.CONFLICT, "-r f.txt (line 1) and werkzeug==0.9"),
         (PIP_BUILD, failure.BUILD, "./bad"),
         (PIP_DOWN, failure.INDEX, "six"),
+        (UV_NO_PROJECT, failure.NO_PROJECT, "./lib"),
+        (PIP_NO_PROJECT, failure.NO_PROJECT, "./lib"),
+        (PIP_UNPINNED, failure.HASH, "click"),
+        (UV_URL_404, failure.INDEX, "six @ http://example.org/six-1.16.0-py2.py3-none-any.whl"),
+        (PIP_URL_404, failure.INDEX, "six@ http://example.org/six.whl"),
+        (UV_DENIED, failure.DENIED, "ours"),
+        (PIP_DENIED, failure.DENIED, "ours"),
+        (UV_GIT_SSH, failure.INDEX, "x @ git+ssh://git@127.0.0.1:9/x.git"),
+        (UV_NO_GIT, failure.GIT, "x @ git+https://example.org/x.git"),
+        (PIP_GIT, failure.INDEX, "git+https://127.0.0.1:9/x.git"),
+        (PIP_NO_GIT, failure.GIT, "git+https://example.org/x.git"),
+        (PIP_BACKEND, failure.BUILD, "numpy==1.19.5"),
         ("something nobody has seen before", failure.OTHER, ""),
         ("", failure.OTHER, ""),
     ],
@@ -167,9 +230,30 @@ def test_the_cause(said: str, reason: str, requirement: str) -> None:
 @pytest.mark.parametrize("said", [UV_PYTHON, PIP_PYTHON])
 def test_the_python_that_would_be_needed_is_said(said: str) -> None:
     problem = failed(said.splitlines(), installer="uv" if "cause" in said else "pip", python="3.8.18")
-    assert problem.message == (
-        "no version that satisfies numpy==2.3.0 can be used with Python 3.8.18: it needs Python >=3.11."
-    )
+    assert problem.message == "numpy==2.3.0 cannot be used with Python 3.8.18: it needs Python >=3.11."
+
+
+@pytest.mark.parametrize(
+    ("said", "installer", "message"),
+    [
+        (UV_NO_VERSION, "uv", "flask==99 cannot be used with Python 3.11.7: there is no such version for it."),
+        (UV_CONFLICT, "uv", "flask==2.0 and werkzeug==0.9 contradict each other."),
+        (UV_NO_PROJECT, "uv", "./lib is no Python package: it has neither pyproject.toml nor setup.py."),
+        (PIP_DENIED, "pip", "ours could not be fetched: the address answers 401."),
+        (
+            PIP_URL_404,
+            "pip",
+            "six@ http://example.org/six.whl could not be fetched: the address answers 404 Not Found.",
+        ),
+        ("error: no idea", "uv", "The installer failed: no idea."),
+    ],
+)
+def test_the_requirement_at_fault_comes_first(said: str, installer: str, message: str) -> None:
+    assert failed(said.splitlines(), installer=installer, python="3.11.7").message == message
+
+
+def test_of_a_crash_of_pip_the_reason_is_kept() -> None:
+    assert decisive(PIP_BACKEND.splitlines(), "pip")[-1] == "ModuleNotFoundError: No module named 'distutils'"
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,10 @@ def bundle(tmp_path: Path) -> Path:
     (folder / "wheels" / "old-1.0.tar.gz").write_bytes(b"")
     (folder / "pyproject.toml").write_text("")
     (folder / "sub").mkdir()
+    (folder / "sub" / "setup.py").write_text("")
     (folder / "sub" / "more.txt").write_bytes("\ufeffitsdangerous==2.2.0\r\n-r other.txt\r\n".encode("utf-16"))
     (folder / "sub" / "other.txt").write_text("six\n")
+    (folder / "plain").mkdir()
     (folder / "loop.txt").write_text("-r loop.txt\n")
     (folder / "out").symlink_to(tmp_path)
     (tmp_path / "secret.txt").write_text("x\n")
@@ -91,6 +93,9 @@ def test_normal_form(bundle: Path, text: str | None, normal: list[str], why: str
         ("-r https://x.org/r.txt", "outside", "a file elsewhere"),
         ("-r loop.txt", "nests too deeply", "a circle"),
         ("-r sub", "not a file", "a folder"),
+        ("-e ./plain", "neither pyproject.toml nor setup.py", "files without a package"),
+        ("./plain", "neither pyproject.toml nor setup.py", "the same, not editable"),
+        ("./wheels", "neither pyproject.toml nor setup.py", "a folder of wheels"),
         ("./wheels/missing.whl", "not in the bundle", "missing"),
         ("--index-url file:///opt/simple", "not http", "an index on the server's disk"),
         ("foo bar", "not a requirement", "nonsense"),

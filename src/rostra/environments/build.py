@@ -145,6 +145,7 @@ def _seed(one: Installed, chosen: Installer, site: Site) -> bool:
 def _write(site: Site, wanted: Requirements) -> None:
     lines = [entry.line(site.parts) for entry in wanted.entries]
     folders = [f"--find-links {(site.parts / folder).as_uri()}" for folder in wanted.options.folders]
-    (site.root / "requirements.txt").write_text("\n".join([*folders, *lines]) + "\n", encoding="utf-8")
+    site.written = (*folders, *lines)
+    (site.root / "requirements.txt").write_text("\n".join(site.written) + "\n", encoding="utf-8")
     limits = [entry.line(site.parts) for entry in wanted.constraints]
     (site.root / "constraints.txt").write_text("\n".join(limits) + "\n", encoding="utf-8")

@@ -20,6 +20,9 @@ INDEX = "python-package-index-unreachable"
 BAD = "python-requirements-invalid"
 DISK = "python-environment-disk-full"
 TIMEOUT = "python-environment-timeout"
+GIT = "python-git-missing"
+NO_PROJECT = "python-package-no-project"
+DENIED = "python-package-index-denied"
 OTHER = "python-environment-failed"
 
 _LINES, _LENGTH = 40, 600  # a person reads these
@@ -30,7 +33,7 @@ _SAID: dict[str, tuple[str, str]] = {
         "Check the spelling. A package of your own can travel in the bundle as a wheel (./wheels/NAME.whl).",
     ),
     NO_VERSION: (
-        "no version that satisfies {what} can be used with Python {python}{needs}",
+        "{what} cannot be used with Python {python}: {needs}",
         "Ask for a version that exists for this Python, or for another Python.",
     ),
     BUILD: (
@@ -38,19 +41,31 @@ _SAID: dict[str, tuple[str, str]] = {
         "Ask for a version that has a wheel, or have the missing compiler, library or header installed on the server.",
     ),
     HASH: (
-        "what the package index gave for {what} does not fit the hashes in the requirements file",
-        "Write the requirements file anew, or find out who changed the package.",
+        "{what} does not fit the hashes in the requirements file",
+        "Write the requirements file anew, hashes for every package included, or find out who changed the package.",
     ),
     CONFLICT: (
-        "the requirements contradict each other{about}",
+        "{what} contradict each other",
         "Loosen one of the versions that contradict each other.",
     ),
     INDEX: (
-        "{what} could not be fetched: the address did not answer as it should",
+        "{what} could not be fetched: {how}",
         "Try again; if it stays so, tell an administrator.",
     ),
+    DENIED: (
+        "{what} could not be fetched: {how}",
+        "The address wants a name and a password: an administrator puts them into the server's index settings.",
+    ),
+    GIT: (
+        "{what} is a repository, and this server has no git",
+        "Have git installed on the server, or put a wheel of the package into the bundle.",
+    ),
+    NO_PROJECT: (
+        "{what} is no Python package: it has neither pyproject.toml nor setup.py",
+        "Name something that can be installed, or remove the line.",
+    ),
     BAD: (
-        "the requirements file cannot be understood{about}",
+        "{what} cannot be understood",
         "Write NAME==VERSION, one to a line.",
     ),
     DISK: (
@@ -62,10 +77,12 @@ _SAID: dict[str, tuple[str, str]] = {
         "Try again, ask for fewer packages, or have Python.BuildTimeout raised.",
     ),
     OTHER: (
-        "the installer failed{about}",
+        "the installer failed: {how}",
         "The log has everything the installer said.",
     ),
 }
+
+_NOBODY = {CONFLICT: "the requirements", BAD: "the requirements file"}
 
 # First match wins, looked for in all lines joined; the third must be found too. `what` is the requirement.
 # What a build prints is hostile: no expression may take more than linear time.
@@ -74,18 +91,33 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"Hash mismatch for `(?P<what>[^`\n]+)`", HASH, ""),
     (r"DO NOT MATCH THE HASHES[^\n]*\n\s+(?P<what>\S+) from ", HASH, ""),
     (r"In `?--require-hashes`? mode, all requirements must have[^\n]*found: (?P<what>[^\n]+)", HASH, ""),
+    (r"In --require-hashes mode, all requirements must have[^\n]*\n\s+(?P<what>\S+) from ", HASH, ""),
     (r"Hashes are required in --require-hashes mode(?:[^\n]*\n\s+(?P<what>[^\s#]+) --hash)?", HASH, ""),
+    (r"Failed to download and build `(?P<what>[^`\n]+)`", GIT, r"Git executable not found"),
+    (r"Git executable not found|Cannot find command 'git'", GIT, ""),
+    (r"Failed to download and build `(?P<what>[^`\n]+)`", INDEX, r"Git operation failed"),
+    (r"git (?:clone|fetch|rev-parse|checkout)\b[^\n]* did not run successfully", INDEX, ""),
     (r"Failed to (?:build|download and build):? `(?P<what>[^`\n]+)`", BUILD, ""),
     (r"Failed building wheel for (?P<what>[\w.\-]+)", BUILD, ""),
     (r"subprocess-exited-with-error|metadata-generation-failed|legacy-install-failure", BUILD, ""),
-    (r"The build backend returned an error", BUILD, ""),
+    (r"The build backend returned an error|\bBackendUnavailable\b", BUILD, ""),
+    (
+        r"(?:`|Directory ')(?P<what>[^`'\n]+)['`] (?:does not appear to be a Python project|is not installable)",
+        NO_PROJECT,
+        "",
+    ),
     (r"Couldn't parse requirement[^\n]*\n[^\n]*\n\s*(?P<what>[^\n]+)", BAD, ""),
     (r"Invalid requirement: ['\"](?P<what>[^'\"\n]+)", BAD, ""),
+    (r"Failed to (?:download|fetch)[: `]+(?P<what>[^`\n]+)", DENIED, r"\b40[13] (?:Unauthorized|Forbidden)"),
+    (r"No matching distribution found for (?P<what>[^\n]+)", DENIED, r"\b40[13] (?:Client )?Error"),
+    (r"Could not install requirement (?P<what>[^\n]+?) from [^\n]* because of HTTP error 40[13]", DENIED, ""),
+    (r"Could not install requirement (?P<what>[^\n]+?) from [^\n]* because of HTTP error", INDEX, ""),
     (r"'(?P<what>(?:https?|ssh)://[^'\n]+)'", INDEX, r"Git operation failed"),
     (r"Failed to download `(?P<what>[^`\n]+)`", INDEX, ""),
     (r"(?:Failed to fetch|error sending request for url)[:` (]+(?P<what>[^\s`)]+)", INDEX, ""),
     (r"No matching distribution found for (?P<what>[^\n]+)", INDEX, r"Retrying \(Retry|Could not fetch URL"),
     (r"HTTPS?ConnectionPool|Connection refused|Temporary failure in name resolution|dns error", INDEX, ""),
+    (r"Because (?P<what>[\w.\-]+) was not found in the ", DENIED, r"\b40[13] (?:Unauthorized|Forbidden)"),
     (r"Because (?P<what>[\w.\-]+) was not found in the (?:package registry|provided package locations)", NOT_FOUND, ""),
     (r"does not satisfy Python(?P<needs>\S+) and (?P<what>\S+) depends on", NO_VERSION, ""),
     (r"there (?:is|are) no versions? of (?P<what>[^\s,]+)", NO_VERSION, ""),
@@ -97,6 +129,10 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"No matching distribution found for (?P<what>[^\n]+)", NOT_FOUND, r"\(from versions: none\)"),
     (r"No matching distribution found for (?P<what>[^\n]+)", NO_VERSION, ""),
 )
+_REQUIRED = re.compile(r"\b(?P<before>\w+)\s+you\s+require\s+(?P<what>[^\s,]+)")
+_ANSWERED = re.compile(
+    r"\b(?P<status>[45]\d\d) (?:Client Error: |Server Error: )?(?P<word>[A-Z][a-z]+(?: [A-Z][a-z]+)*)"
+)
 _STARTED = re.compile(r"(?:Collecting|Processing|Building) (\S[^\n(]*)")
 
 _NEEDS_BUILD = re.compile(
@@ -107,6 +143,7 @@ _DECISIVE = {
     "uv": re.compile(r"^\s*(error:|×|x No solution)"),
     "pip": re.compile(r"^\s*(ERROR:|error:|×|The conflict is caused by)"),
 }
+_TOLD_BY_PIP = re.compile(r"ERROR:|error:| {4}|  [×│╰]|×|The conflict|[A-Za-z_][\w.]*(?:Error|Exception|Unavailable)\b")
 _COMPILER = re.compile(
     r"(fatal error:|\berror:|[A-Za-z]+Error\b|No module named|not found\b|command .* failed|undefined reference)"
 )
@@ -134,14 +171,21 @@ def find_cause(lines: Sequence[str]) -> Cause:
         if found is None or (also and not re.search(also, text)):
             continue
         named = found.groupdict()
-        what = (named.get("what") or "").strip().rstrip(".,/") or (
-            _last_started(text, found) if reason == BUILD else ""
-        )
+        what = (named.get("what") or "").strip().rstrip(".,/") or _named_elsewhere(text, found, reason)
         needs = (named.get("needs") or "").strip().rstrip(",") or _requires_python(lines, what)
         if reason == NOT_FOUND and needs:
             return Cause(NO_VERSION, what, needs)  # it is there, for other Pythons only
         return Cause(reason, what, needs if reason == NO_VERSION else "")
     return Cause(OTHER)
+
+
+def _named_elsewhere(text: str, found: re.Match[str], reason: str) -> str:
+    """Return what is at fault when the words that were found do not name it."""
+    if reason in (BUILD, GIT, INDEX):
+        return _last_started(text, found)
+    asked = _REQUIRED.finditer(text) if reason == CONFLICT else ()
+    required = dict.fromkeys(one["what"].rstrip(".") for one in asked if one["before"] != "that")
+    return " and ".join(required)
 
 
 def _last_started(text: str, found: re.Match[str]) -> str:
@@ -164,7 +208,9 @@ def decisive(lines: Sequence[str], installer: str) -> tuple[str, ...]:
     """Return the lines a person needs, at most 40: what the installer concluded, then what a compiler complained of."""
     start = next((n for n, line in enumerate(lines) if _DECISIVE[installer].search(line)), max(0, len(lines) - _LINES))
     if installer == "pip":
-        told = [line for line in lines[start:] if line.startswith(("ERROR:", "    ", "The conflict", "error:"))]
+        told = [line for line in lines[start:] if _TOLD_BY_PIP.match(line)]
+        if lines and lines[start].startswith("ERROR: Exception:"):
+            told = [line for line in told if not line.startswith(" ")]  # pip's own code, which explains nothing
         told = sorted(
             told or lines[start:],
             key=lambda line: "Ignored the following versions" in line or "(from versions:" in line,
@@ -184,6 +230,18 @@ def _shortened(told: Sequence[str]) -> list[str]:
     return [*head, *middle, f"({left_out} lines left out; the log has them)", *tail]
 
 
+def _how(reason: str, lines: Sequence[str], shown: Sequence[str]) -> str:
+    """Return the detail of a message: what an address answered, or the installer's first words."""
+    if reason == OTHER:
+        first = next((line.strip() for line in shown if line.strip()), "")
+        return re.sub(r"^(?:error|ERROR|×):?\s*", "", first) or "it said nothing"
+    answered = _ANSWERED.search("\n".join(lines))
+    if answered:
+        word = answered["word"].strip().removesuffix("Error").strip()
+        return f"the address answers {answered['status']} {word}".strip()
+    return "the address did not answer as it should"
+
+
 def failed(
     lines: Sequence[str], *, installer: str, python: str, only_built: str = "", timed_out: bool = False
 ) -> InstallFailed:
@@ -194,15 +252,17 @@ def failed(
     cause = Cause(TIMEOUT) if timed_out else find_cause(lines)
     if cause.reason == BUILD and not cause.requirement:
         cause = Cause(BUILD, only_built)
+    shown = decisive(lines, installer)
     sentence, hint = _SAID[cause.reason]
-    needs = f": it needs Python {cause.needs.removeprefix('Python')}" if cause.needs else ""
-    about = f": {cause.requirement}" if cause.requirement else ""
-    what = cause.requirement or "a package"
-    message = sentence.format(what=what, python=python, needs=needs, about=about)
+    needs = (
+        f"it needs Python {cause.needs.removeprefix('Python')}" if cause.needs else "there is no such version for it"
+    )
+    what = cause.requirement or _NOBODY.get(cause.reason, "a package")
+    message = sentence.format(what=what, python=python, needs=needs, how=_how(cause.reason, lines, shown))
     return InstallFailed(
         message[:1].upper() + message[1:] + "." if not cause.requirement else message + ".",
         hint=hint,
         reason=cause.reason,
         requirement=cause.requirement,
-        lines=decisive(lines, installer),
+        lines=shown,
     )

@@ -258,6 +258,7 @@ class _Reader:
         assert found is not None  # the expression matches anything
         path, marker = found["path"].strip(), (found["marker"] or "").strip().lstrip(";").strip()
         inside = self._inside(line, path, base="")
+        self._check_part(line, inside)
         name = name or wheel_name(inside)
         suffix = (found["extras"] or "") + (f";{Requirement(f'x ; {marker}').marker}" if marker else "")
         return Entry(
@@ -270,6 +271,16 @@ class _Reader:
             builds="" if inside.endswith(".whl") else f"{'the bundle' if inside == '.' else inside} is source",
             applies=applies(Requirement(f"x ; {marker}"), self.markers) if marker else True,
         )
+
+    def _check_part(self, line: Line, inside: str) -> None:
+        """Say what an installer would say much later, and of another place."""
+        part = self.bundle_dir / inside
+        if part.is_dir() and not any((part / name).is_file() for name in ("pyproject.toml", "setup.py")):
+            why = "names a folder that is no Python package: it has neither pyproject.toml nor setup.py"
+            hint = "Remove the line: files of the bundle can be imported as they are. Or add a pyproject.toml."
+            raise BadRequirement(line, why, hint=hint)
+        if inside.endswith(".whl") and not wheel_name(inside):
+            raise BadRequirement(line, "is not the name of a wheel", hint="Keep the name the wheel was built with.")
 
     def _inside(self, line: Line, path: str, *, base: str) -> str:
         """Return ``path`` relative to the bundle, checked to stay in it and to be there."""

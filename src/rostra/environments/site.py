@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -63,6 +64,7 @@ class Site:
     ends_at: float  # on the event loop's clock
     private: bool = False  # foreign code runs: nothing shared is shown writable
     asked: frozenset[str] = frozenset()  # normalised names the requirements ask for
+    written: tuple[str, ...] = ()  # the lines of requirements.txt, as the installer counts them
 
     @property
     def box(self) -> Path:
@@ -101,6 +103,22 @@ class Site:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
+    def plain(self, line: str) -> str:
+        """Return an installer's line without credentials and scratch paths: nobody but us knows those places."""
+        line = mask(line)
+        for root in dict.fromkeys((str(self.root), str(self.root.resolve()))):
+            if root in line:
+                line = line.replace(f"-r {root}/requirements.txt", f"{root}/requirements.txt")
+                line = re.sub(rf"{re.escape(root)}/requirements\.txt \(line (\d+)\)", self._numbered, line)
+                parts = f"{root}/{self.parts.relative_to(self.root)}"
+                line = line.replace(f"file://{parts}", parts).replace(f"{parts}/", "./").replace(parts, ".")
+                line = line.replace(f"{root}/", "")
+        return line
+
+    def _numbered(self, found: re.Match[str]) -> str:
+        number = int(found[1])
+        return self.written[number - 1] if 0 < number <= len(self.written) else "the requirements"
+
     async def run(
         self,
         argv: Sequence[str],
@@ -111,17 +129,17 @@ class Site:
         readable: Sequence[Path] = (),
         on_line: Say | None = None,
     ) -> tuple[int, list[str]]:
-        """Run a program for this build; return its exit status and its last lines, credentials masked.
+        """Run a program for this build; return its exit status and its last lines, in the author's terms.
 
         ``writable`` None is what installers may write: all caches and places while no foreign code runs, else the box.
         """
         lines: list[str] = []
 
         def hear(line: str) -> None:
-            masked = mask(line)
-            lines.append(masked)
+            told = self.plain(line)
+            lines.append(told)
             del lines[:-_REMEMBERED]
-            (on_line or self.say)(masked)
+            (on_line or self.say)(told)
 
         runtime = self.runtime
         place = (self.root,) if self.private else ()  # else it is part of what is writable
