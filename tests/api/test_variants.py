@@ -164,3 +164,19 @@ async def test_nothing_rendered_nothing_sent(world: api.World) -> None:
     made = await document(world)
     variant = await default_of(world, made["guid"])
     assert (await world.client("ada").post(f"variants/{variant['id']}/sender", {"email": "me"})).status_code == 404
+
+
+async def test_a_rendering_that_was_never_shown_is_for_those_who_may_change_it(world: api.World) -> None:
+    made = await document(world)
+    variant = await default_of(world, made["guid"])
+    shown = await rendered(world, made["guid"])
+    draft = await rendered(world, made["guid"], active=False)
+    given = {"principal_guid": world.users["vic"].guid, "role": "viewer"}
+    await world.client("ada").made(f"v1/content/{made['guid']}/permissions", given)
+    for name, expected in (("ada", [draft, shown]), ("root", [draft, shown]), ("vic", [shown])):
+        rows = await world.client(name).read(f"variants/{variant['id']}/renderings")
+        assert [row["id"] for row in rows] == expected
+        own = await world.client(name).read(f"v1/content/{made['guid']}/renderings")
+        assert [int(row["id"]) for row in own] == expected
+    mailed = await world.client("vic").post(f"variants/{variant['id']}/sender", {"email": "me", "rendering_id": draft})
+    assert mailed.status_code == 404

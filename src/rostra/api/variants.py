@@ -55,6 +55,11 @@ async def _run(variant_id: int, who: Known, live: Live, session: Writing) -> Var
     return await variants_shapes.load(session, live, who, variant_id, to_run=True)
 
 
+async def _inspected(variant_id: int, who: Known, live: Live, session: Reading) -> VariantSubject:
+    return await variants_shapes.load(session, live, who, variant_id, to_run=True)
+
+
+InspectedVariant = Annotated[VariantSubject, Depends(_inspected)]
 SeenVariant = Annotated[VariantSubject, Depends(_seen)]
 RunVariant = Annotated[VariantSubject, Depends(_run)]
 
@@ -96,9 +101,8 @@ async def render_variant(variant_id: int, who: Known, live: Live) -> dict[str, A
 
 @router.get("/variants/{variant_id}/renderings")
 async def list_renderings(subject: SeenVariant) -> list[dict[str, Any]]:
-    """The variant's kept renderings, newest first."""
-    rows = await variants.history(subject.session, subject.variant)
-    return [variants_shapes.rendering(row, subject.variant) for row in rows]
+    """The variant's kept renderings, newest first; what was never shown only for those who may change the content."""
+    return [variants_shapes.rendering(row, subject.variant) for row in await subject.history()]
 
 
 @router.post("/variants/{variant_id}/sender")
@@ -118,15 +122,14 @@ async def _rendering(subject: VariantSubject, rendering_id: int | None) -> Rende
     if rendering_id is None:
         found = await variants.latest(subject.session, subject.item.id, subject.variant)
     else:
-        rows = await variants.history(subject.session, subject.variant)
-        found = next((row for row in rows if row.id == rendering_id), None)
+        found = next((row for row in await subject.history() if row.id == rendering_id), None)
     if found is None:
         raise variants.NoSuchRendering(rendering_id or "shown now")
     return found
 
 
 @router.get("/variants/{variant_id}/subscribers")
-async def list_subscribers(subject: SeenVariant) -> list[dict[str, Any]]:
+async def list_subscribers(subject: InspectedVariant) -> list[dict[str, Any]]:
     """The people who get each mailed report of the variant."""
     people = await variants_people.subscribers(subject.session, Subscriber, subject.variant.id)
     return [variants_shapes.person(user) for user in people]

@@ -33,6 +33,12 @@ class VariantSubject:
     session: AsyncSession
     live: Services
 
+    async def history(self) -> list[Rendering]:
+        """Return the kept renderings this person may open, the newest first."""
+        may_edit = access.may_edit(self.who, self.facts)
+        rows = await variants.history(self.session, self.variant)
+        return [row for row in rows if variants.may_open(may_edit, row)]
+
 
 async def load(
     session: AsyncSession, live: Services, who: Principal, variant_id: int, *, to_run: bool = False

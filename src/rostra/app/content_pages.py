@@ -128,6 +128,7 @@ class ContentPages:
                     return None
                 slash_missing, rest = "/" not in rest, rest[len(variant.key) + 1 :][1:]
             rendering = await _rendering(session, bundle, where, variant, rest)
+            draft = where.bundle_id is not None or (rendering is not None and not rendering.shown)
             return Visit(
                 where=where,
                 item=item,
@@ -137,8 +138,8 @@ class ContentPages:
                 slash_missing=slash_missing,
                 making=None if rendering else await making.of_item(session, item.guid),
                 principal=principal,
-                owner=owner.email or owner.username,
-                may_open=may_edit if where.bundle_id is not None else access.may_view(principal, facts),
+                owner=_contact(owner, principal),
+                may_open=may_edit if draft else access.may_view(principal, facts),
                 may_edit=may_edit,
             )
 
@@ -243,6 +244,13 @@ class ContentPages:
     def _with_slash(self, request: Request, path: str) -> Response:
         query = request.url.query
         return RedirectResponse(self._site.url(path) + (f"?{query}" if query else ""), 307)
+
+
+def _contact(owner: User, who: Principal | None) -> str:
+    """Return whom to ask: an address only for somebody who is signed in, as it is nothing for the whole world."""
+    if who is not None and owner.email:
+        return owner.email
+    return f"{owner.first_name} {owner.last_name}".strip() or owner.username
 
 
 async def _bundle(session: AsyncSession, item: Item, where: Place) -> Bundle | None:

@@ -76,6 +76,7 @@ class People:
         ]
 
     async def new_key(self, who: Principal, name: str, role: str) -> str:
+        keys.check_lasting(who)
         if role not in tuple(Role):
             raise Invalid(f"{role[:40]!r} is not a role", hint="Choose one from the list.")
         access.require(who.role.at_least(Role(role)), who)
@@ -92,6 +93,7 @@ class People:
             await tokens_signed.waiting(session, token, self.tools.clock.now())
 
     async def claim(self, who: Principal, token: str) -> None:
+        keys.check_lasting(who)
         async with transaction(self.tools.sessions) as session:
             recorder, now = audit_log.attend(session), self.tools.clock.now()
             await tokens_signed.claim(session, token, who.user_id, now)

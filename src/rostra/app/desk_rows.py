@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from rostra.content import access
 from rostra.content.builds import RuntimeGone
 from rostra.content.paths import pool_key
 from rostra.content.rebuild import RECORDED, Recorded, Verdicts, verdicts
-from rostra.content.tables import Bundle, Item, Job, Permission
+from rostra.content.tables import Bundle, Item, Job
 from rostra.content.tools import Tools
 from rostra.errors import Gone, Problem
 from rostra.kinds.kind import Mode
@@ -31,16 +31,10 @@ class Rows:
     site: Site
 
     async def changeable(self, session: AsyncSession, who: Principal) -> list[ItemRow]:
-        """Return every item this person may change, the most recently deployed first, in two queries."""
+        """Return every item this person may change, the most recently deployed first, in one query."""
         known = verdicts(self.tools)
-        granted = sa.select(Permission.item_id, Permission.role).where(Permission.user_id == who.user_id)
-        roles: Mapping[int, str] = dict((await session.execute(granted)).all())
-        shown = await session.execute(_listed().where(access.visible_to(who)))
-        return [
-            self.item(item, owner, Recorded(*recorded), known)
-            for item, owner, *recorded in shown
-            if access.may_edit(who, _facts(item, roles.get(item.id)))
-        ]
+        shown = await session.execute(_listed().where(access.changeable_by(who)))
+        return [self.item(item, owner, Recorded(*recorded), known) for item, owner, *recorded in shown]
 
     async def one(self, session: AsyncSession, item: Item) -> ItemRow:
         _, owner, *recorded = (await session.execute(_listed().where(Item.id == item.id))).one()
@@ -141,7 +135,3 @@ def _listed() -> sa.Select[Item, str, str | None, str | None, str | None, str | 
     found = sa.select(Item, User.username, *RECORDED).join(User, User.id == Item.owner_id)
     newest = sa.func.coalesce(Item.deployed_at, Item.created_at)
     return found.outerjoin(Bundle, Bundle.id == Item.live_bundle_id).order_by(newest.desc(), Item.id.desc())
-
-
-def _facts(item: Item, grant: str | None) -> access.Facts:
-    return access.Facts(access.Access(item.access_type), item.owner_id, access.Grant(grant) if grant else None)

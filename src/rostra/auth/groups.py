@@ -78,8 +78,8 @@ class Page(Generic[T]):
 
 
 def check_may_change(who: Principal, group: Group) -> None:
-    """Raises: NotYourGroup unless they made it or are an administrator."""
-    if not who.is_administrator and group.owner_id != who.user_id:
+    """Raises: NotYourGroup unless they made it, with a key that is no mere viewer's, or are an administrator."""
+    if not who.is_administrator and not (who.may_publish and group.owner_id == who.user_id):
         raise NotYourGroup
 
 

@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rostra.auth.principals import Role
+from rostra.auth.principals import Principal, Role, Via
 from rostra.auth.tables import ApiKey
 from rostra.auth.tokens import fingerprint
-from rostra.errors import Conflict, Invalid, NotFound
+from rostra.errors import Conflict, Forbidden, Invalid, NotFound
 from rostra.ids import new_secret
 
 _VISITOR = "visit/"  # where the key of a process is kept, for keys that end by time
@@ -41,6 +41,21 @@ class KeyNameTaken(Conflict):
         super().__init__(
             f"there is already a key called {name!r}", hint="Choose another name, or delete that key first."
         )
+
+
+class ProcessKeyTooWeak(Forbidden):
+    """A key that ends with its process must not turn itself into something that stays."""
+
+    code = "process-key-too-weak"
+
+    def __init__(self) -> None:
+        super().__init__("a content process's own key cannot make keys", hint="Make the key by hand and store it.")
+
+
+def check_lasting(who: Principal) -> None:
+    """Raises: ProcessKeyTooWeak, unless they may be given a credential that stays."""
+    if who.via is Via.process_key:
+        raise ProcessKeyTooWeak
 
 
 async def create(

@@ -192,7 +192,7 @@ async def add_rendering(session: AsyncSession, rendering: Rendering, *, active: 
             )
             .values(active=False)
         )
-    rendering.active = active
+    rendering.active = rendering.shown = active
     session.add(rendering)
     await session.flush()
 

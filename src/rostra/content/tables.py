@@ -140,7 +140,11 @@ class Job(Table):
 
 
 class Rendering(Table):
-    """One kept rendering of a document. ``path`` is its folder under the data folder."""
+    """One kept rendering of a document. ``path`` is its folder under the data folder.
+
+    ``shown``: visitors got it once, or it was mailed to them. What never was is a draft, for those who may change the
+    item.
+    """
 
     __tablename__ = "renderings"
 
@@ -153,6 +157,7 @@ class Rendering(Table):
     rendered_at: Mapped[dt.datetime]
     duration_ms: Mapped[int]
     active: Mapped[bool] = mapped_column(default=False)
+    shown: Mapped[bool] = mapped_column(default=False)
     variant_id: Mapped[int | None] = mapped_column(index=True)  # None: the item's default variant
 
 

@@ -77,6 +77,8 @@ async def announce(session: AsyncSession, tools: Tools, edition: Edition, *, job
 async def send(session: AsyncSession, tools: Tools, edition: Edition, to: Sequence[Reader], *, key: str) -> int:
     """Mail a rendering to these people; return to how many it was not on its way already."""
     rendering = edition.rendering
+    if any(not reader.may_edit for reader in to):
+        rendering.shown = True  # the letter has its address, so they may open that
     facts = facts_of(tools.places.data_dir / rendering.path)
     letter = letters.report(
         _told(tools, edition.item, edition.variant, rendering),

@@ -91,6 +91,11 @@ def renderings_of(variant: Variant | None) -> sa.ColumnElement[bool]:
     return Rendering.variant_id == variant.id
 
 
+def may_open(may_edit: bool, rendering: Rendering) -> bool:
+    """Return whether one rendering is shown to somebody who may see its variant: a draft only to those who edit."""
+    return may_edit or rendering.shown
+
+
 async def default(session: AsyncSession, item: Item, now: dt.datetime) -> Variant:
     """Return the item's default variant, made when there is none yet."""
     found = await find_default(session, item)

@@ -17,7 +17,7 @@ from rostra.api.paging import Paged
 from rostra.api.services import Services
 from rostra.auth import keys, users
 from rostra.auth.bootstrap import bootstrap as first_administrator
-from rostra.auth.principals import Principal, Role, Via, lowered
+from rostra.auth.principals import Principal, Role, lowered
 from rostra.auth.tables import ApiKey, User
 from rostra.clock import wire_time
 from rostra.errors import Forbidden, Invalid
@@ -30,15 +30,6 @@ class NotYourKeys(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("these are another person's API keys", hint="Only that person can make them.")
-
-
-class ProcessKeyTooWeak(Forbidden):
-    """A key that ends with its process must not turn itself into one that stays."""
-
-    code = "process-key-too-weak"
-
-    def __init__(self) -> None:
-        super().__init__("a content process's own key cannot make keys", hint="Make the key by hand and store it.")
 
 
 class BadTicket(Invalid):
@@ -268,8 +259,7 @@ async def create_key(
     """Make an API key for oneself; this answer is the only one that has it."""
     if guid != who.guid:
         raise NotYourKeys
-    if who.via is Via.process_key:
-        raise ProcessKeyTooWeak
+    keys.check_lasting(who)
     asked = None if wanted.user_role is None else _role(wanted.user_role)
     # A limited key must not make an unlimited one.
     cap = who.key_cap if asked is None else lowered(asked, who.key_cap)

@@ -97,13 +97,15 @@ async def remove_variant(guid: str, key: str, who: Known, live: Live) -> None:
 async def list_renderings(
     guid: str, who: Known, live: Live, session: Writing, variant_key: str = ""
 ) -> list[dict[str, Any]]:
-    """The kept renderings of a variant (the default one without ``variant_key``), newest first."""
+    """The kept renderings of a variant (the default one without ``variant_key``), newest first.
+
+    What was never shown is listed only for those who may change the content.
+    """
     found = await variants_shapes.of_content(await load(session, live, who, guid), variant_key or None)
     base = f"/content/{guid}/" if found.variant.is_default else f"/content/{guid}/v{found.variant.key}/"
-    rows = await variants.history(session, found.variant)
     return [
         {**variants_shapes.strings(variants_shapes.rendering(row, found.variant)), "path": f"{base}_rev{row.id}/"}
-        for row in rows
+        for row in await found.history()
     ]
 
 
