@@ -44,6 +44,7 @@ IN_VAIN = {
     ("PATCH", "/v1/content/{guid}/repository"): "it is not served",
     ("DELETE", "/v1/content/{guid}/repository"): "it is not served",
     ("POST", "/v1/rehearsals/{rehearsal_id}/rebuild"): "the rehearsal is not done",
+    ("POST", "/v1/rehearsals/{rehearsal_id}/notify"): "no mail is sent",
 }
 QUERIES = {"include": "owner,tags,vanity_url,bookmarked", "retire": "3.8", "q": SEEN, "search": SEEN, "limit": "500"}
 
