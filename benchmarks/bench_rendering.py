@@ -15,6 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rostra.rendering.job import RenderJob
+from rostra.rendering.notebook import render
+from rostra.rendering.renderers import PlainRenderers, Renderers, WarmRenderers
+
 NAME = "rendering"
 _CELLS = 20
 
@@ -31,9 +35,23 @@ def run(quick: bool) -> list[dict[str, Any]]:
 
 
 def _pages(folder: Path, python: Path, rounds: int) -> list[dict[str, Any]]:
+    """Pages made one after the other, as a server makes them whose renderers' parent is warm; and with that off."""
+    with asyncio.Runner() as runner:
+        warm = WarmRenderers(lambda: True, nice=0)  # the peers are not polite either
+        runner.run(warm.warm())
+        try:
+            return _compared(folder, python, rounds, runner, warm)
+        finally:
+            runner.run(warm.__aexit__(None, None, None))
+
+
+def _compared(
+    folder: Path, python: Path, rounds: int, runner: asyncio.Runner, warm: WarmRenderers
+) -> list[dict[str, Any]]:
     ways: dict[str, Callable[[int], None]] = {
-        "ours": lambda number: _ours(folder, python, number),
+        "ours": lambda number: _ours(folder, python, f"w{number}", runner, warm),
         "nbconvert": lambda number: _nbconvert(folder, python, number),
+        "ours with WarmRendering = false": lambda number: _ours(folder, python, f"p{number}", runner, PlainRenderers()),
     }
     if (python.parent / "papermill").exists():
         ways["papermill"] = lambda number: _papermill(folder, python, number)
@@ -53,8 +71,8 @@ def _pages(folder: Path, python: Path, rounds: int) -> list[dict[str, Any]]:
             "peer": statistics.median(times),
             "unit": "s",
             "ratio": statistics.median(times) / ours,
-            "target": 4.0,
-            "met": statistics.median(times) / ours >= 4.0,
+            "target": 1.0 if name.startswith("ours") else 4.0,
+            "met": statistics.median(times) / ours >= (1.0 if name.startswith("ours") else 4.0),
         }
         for name, times in took.items()
     ]
@@ -81,10 +99,7 @@ def _notebook() -> str:
     return json.dumps({"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
 
 
-def _ours(folder: Path, python: Path, number: int) -> None:
-    from rostra.rendering.job import RenderJob
-    from rostra.rendering.notebook import render
-
+def _ours(folder: Path, python: Path, number: str, runner: asyncio.Runner, renderers: Renderers) -> None:
     job = RenderJob(
         python=python,
         code_dir=folder / "bundle",
@@ -92,7 +107,7 @@ def _ours(folder: Path, python: Path, number: int) -> None:
         output=folder / f"out{number}",
         connection_dir=folder / f"k{number}",
     )
-    asyncio.run(render(job, lambda _: None))
+    runner.run(render(job, lambda _: None, renderers))
 
 
 def _nbconvert(folder: Path, python: Path, number: int) -> None:

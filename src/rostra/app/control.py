@@ -46,12 +46,12 @@ from rostra.execution import accounts, host
 from rostra.execution.keeper_client import KeeperLauncher
 from rostra.execution.launcher import Launcher
 from rostra.execution.pool import Pools
-from rostra.execution.sandbox import HostFacts
 from rostra.execution.shell import SandboxedShell
 from rostra.jobs.node import only_one
 from rostra.jobs.tasks import Tasks
 from rostra.jobs.worker import Workers
 from rostra.mail.postman import Postman
+from rostra.rendering.renderers import WarmRenderers
 
 log = structlog.get_logger()
 
@@ -96,6 +96,7 @@ async def control(
             launcher = await stack.enter_async_context(KeeperLauncher(places.run_dir / "keeper.sock"))
         facts, groups = await asyncio.to_thread(host.discover, settings.applications.sandbox)
         reconciling.close_folders(places, sandboxed=facts.bwrap is not None)
+        reconciling.kernels_folder(places)
         user = accounts.choose(settings.applications.run_as)
         shell = Building(SandboxedShell(facts, user, groups, reconciling.builds_folder(places)))
         ledger = Ledger(session_factory(engine), places.data_dir, clock)
@@ -114,7 +115,9 @@ async def control(
             user=user,
             beside=present.beside,
         )
-        running = _composed(present, tools, environments, facts)
+        warm = WarmRenderers(lambda: present.settings.applications.warm_rendering)
+        renderer = Renderer(tools, facts, await stack.enter_async_context(warm))
+        running = _composed(present, tools, environments, renderer)
         journal.listener = running.visits.pool_changed
         await reconciling.disk_state(tools, environments)
         await stack.enter_async_context(tools.pools)
@@ -124,7 +127,7 @@ async def control(
         await stack.enter_async_context(running.uses.kept())
         await stack.enter_async_context(running.upkeep.kept())
         ahead = EnvironmentWork(tools=tools, environments=environments, ledger=ledger, launcher=launcher)
-        handlers = {**running.shop.handlers(), **rehearsing.handlers(running.shop, facts), **ahead.handlers()}
+        handlers = {**running.shop.handlers(), **rehearsing.handlers(running.shop, renderer), **ahead.handlers()}
         handlers |= running.reports.handlers()
         limits = running.reports.limits
         workers = Workers(running.shop.tasks, handlers, node=str(places.data_dir), count=WORKERS, limits=limits)
@@ -145,14 +148,13 @@ def _pools(launcher: Launcher, clock: Clock, journal: Journal) -> Pools:
     return Pools(launcher, clock=clock, on_change=journal.changed, on_started=journal.started, on_ended=journal.ended)
 
 
-def _composed(present: Present, tools: Tools, environments: Installed, facts: HostFacts) -> Control:
+def _composed(present: Present, tools: Tools, environments: Installed, renderer: Renderer) -> Control:
     """Wire what has no lifetime of its own."""
     processes = Processes(tools)
     uses = Uses(tools.sessions, tools.clock)
     collected = Collected(tools.sessions)
     visits = Visits(tools, processes, uses, collected.add)
     tasks = Tasks(tools.sessions, tools.reading, tools.clock)
-    renderer = Renderer(tools, facts)
     shop = WorkShop(
         tools=tools,
         tasks=tasks,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rostra.app.building import POLITELY
 from rostra.content import beside
 from rostra.content.builds import Say
 from rostra.content.deploy import Work
@@ -18,7 +19,7 @@ from rostra.kinds import quarto as quarto_kind
 from rostra.kinds import r as r_kind
 from rostra.kinds.command import RUNNER_DIR
 from rostra.rendering import quarto, rmarkdown
-from rostra.rendering.document import DocumentJob, render_document
+from rostra.rendering.document import DocumentJob, Folders, render_document
 from rostra.rendering.job import Rendered
 
 
@@ -63,7 +64,7 @@ def _document(work: Work, code: Path, named: str) -> str:
 def _r_job(asked: Asked, tools: Tools, chosen: beside.Chosen, document: str) -> DocumentJob:
     assert chosen.r is not None, "chosen at deploy"
     return DocumentJob(
-        argv=rmarkdown.command(chosen.r.executable),
+        argv=_politely(rmarkdown.command(chosen.r.executable)),
         code_dir=tools.places.app(asked.work.item.guid, asked.work.bundle.id),
         document=document,
         output=asked.folder,
@@ -81,7 +82,7 @@ def _quarto_job(asked: Asked, tools: Tools, chosen: beside.Chosen, document: str
     r = chosen.r.executable if chosen.r else None
     told = {**_told(asked, tools), **r_kind.variables(asked.environment)}
     return DocumentJob(
-        argv=quarto.command(chosen.quarto.executable, document, asked.parameters),
+        argv=_politely(quarto.command(chosen.quarto.executable, document, asked.parameters)),
         code_dir=tools.places.app(asked.work.item.guid, asked.work.bundle.id),
         document=document,
         output=asked.folder,
@@ -91,6 +92,10 @@ def _quarto_job(asked: Asked, tools: Tools, chosen: beside.Chosen, document: str
         readable=_readable(asked, chosen),
         timeout=tools.settings().applications.render_timeout,
     )
+
+
+def _politely(command: Callable[[Folders], Sequence[str]]) -> Callable[[Folders], Sequence[str]]:
+    return lambda folders: (*POLITELY, *command(folders))
 
 
 def _told(asked: Asked, tools: Tools) -> dict[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,6 +20,7 @@ from rostra.content.processes import Processes
 from rostra.content.tables import Item, Rendering
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
+from rostra.execution import host
 from rostra.execution.launcher import Launcher
 from rostra.execution.pool import PoolSpec
 from rostra.ids import PoolKey
@@ -42,6 +45,21 @@ def close_folders(places: Places, *, sandboxed: bool) -> None:
 def builds_folder(places: Places) -> Path:
     """Return the folder where each program of a build has its private one, emptied of what a crash left."""
     folder = places.run_dir / "builds"
+    disk.remove(folder)
+    folder.mkdir(mode=0o711)
+    return folder
+
+
+def kernels_folder(places: Places) -> Path:
+    """Return the folder where each notebook's kernel has its private one, emptied of what a crash left.
+
+    A renderer ends its kernel when nobody listens to it any more, but it may be too busy to notice.
+    """
+    folder = places.run_dir / "k"
+    for pid in host.sandboxes(folder):
+        log.warning("ending a kernel of the last run", pid=pid)
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
     disk.remove(folder)
     folder.mkdir(mode=0o711)
     return folder

@@ -25,7 +25,6 @@ from rostra.db.schema import upgrade
 from rostra.execution import accounts, host
 from rostra.execution.local import LocalLauncher
 from rostra.execution.pool import Pools
-from rostra.execution.sandbox import HostFacts
 from rostra.execution.shell import SandboxedShell
 from rostra.ids import new_key
 from rostra.jobs.node import AnotherServerRuns, only_one
@@ -37,9 +36,9 @@ from rostra.rehearsal.bench import Bench
 from rostra.rehearsal.tasks import MOVE, REHEARSE, rehearsing
 
 
-def handlers(shop: WorkShop, facts: HostFacts) -> Mapping[str, Handler]:
+def handlers(shop: WorkShop, renderer: Renderer) -> Mapping[str, Handler]:
     """Return what the server's workers do for rehearsals."""
-    bench = Bench(tools=shop.tools, store=shop.store, render=Renderer(shop.tools, facts).aside)
+    bench = Bench(tools=shop.tools, store=shop.store, render=renderer.aside)
     return {REHEARSE: rehearsing(bench), MOVE: _moving(shop)}
 
 

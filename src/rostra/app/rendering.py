@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from rostra.ids import ProcessKey, new_key
 from rostra.rendering import variants
 from rostra.rendering.job import KernelCommand, KernelPlaces, RenderJob
 from rostra.rendering.notebook import render
+from rostra.rendering.renderers import NICE, PlainRenderers, Renderers
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Renderer:
 
     tools: Tools
     host: HostFacts
+    renderers: Renderers = field(default_factory=lambda: PlainRenderers(NICE))
 
     async def __call__(
         self, work: Work, environment: Environment | None, say: Say, parameters: Mapping[str, Any] | None = None
@@ -46,7 +48,7 @@ class Renderer:
             usual = await variants.find_default(session, work.item) if parameters is None else None
         folder = tools.places.renderings(work.item.guid) / key
         folder.parent.mkdir(parents=True, exist_ok=True)
-        tools.places.process(key).parent.mkdir(parents=True, exist_ok=True)
+        tools.places.kernel(key).parent.mkdir(parents=True, exist_ok=True)
         given = parameters if parameters is not None else (usual.parameters if usual else {})
         if not work.kind.python:
             asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters=given)
@@ -54,7 +56,7 @@ class Renderer:
         else:
             assert environment is not None, "notebooks run in an environment"
             job = dataclasses.replace(self._job(work, environment, own, key, folder), parameters=given)
-            done = await render(job, say)
+            done = await render(job, say, self.renderers)
         return Rendering(
             item_id=work.item.id,
             bundle_id=work.bundle.id,
@@ -74,13 +76,13 @@ class Renderer:
         tools, key = self.tools, ProcessKey(new_key())
         async with transaction(tools.reading) as session:
             own = await variables.for_process(session, tools.box, work.item.id)
-        for parent in (folder.parent, tools.places.process(key).parent):
+        for parent in (folder.parent, tools.places.kernel(key).parent):
             parent.mkdir(parents=True, exist_ok=True)
         if not work.kind.python:
             asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters={})
             await make(asked, tools, self.host, lambda _: None)
             return
-        await render(self._job(work, environment, own, key, folder), lambda _: None)
+        await render(self._job(work, environment, own, key, folder), lambda _: None, self.renderers)
 
     def _job(
         self, work: Work, environment: Environment, own: dict[str, str], key: ProcessKey, folder: Path
@@ -91,7 +93,7 @@ class Renderer:
             code_dir=tools.places.app(work.item.guid, work.bundle.id),
             notebook=work.manifest.entrypoint,
             output=folder,
-            connection_dir=tools.places.process(key),
+            connection_dir=tools.places.kernel(key),
             title=work.item.title or work.item.name,
             wrap=self._wrap(environment, key),
             env={

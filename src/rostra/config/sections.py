@@ -217,6 +217,11 @@ class Applications:
     python_environment_reaping_age: dt.timedelta = setting(
         dt.timedelta(days=30), "How long such an environment must have been unused; at least 2h.", reloadable=True
     )
+    warm_rendering: bool = setting(
+        True,
+        "Fork the programs that make pages of notebooks from one that has loaded its libraries. Off: start each anew.",
+        reloadable=True,
+    )
     schedule_concurrency: int = setting(2, "How many scheduled documents are rendered at the same time.")
     rendering_sweep_enabled: bool = setting(True, "Remove old renderings of documents. The one shown always stays.")
     rendering_sweep_limit: int = setting(30, "How many renderings of a document's variant are kept; 0 keeps all.")

@@ -38,3 +38,7 @@ class Places:
     def process(self, key: str) -> Path:
         """The private folder of one process; short, because a socket's path is limited to 107 bytes."""
         return self.run_dir / "p" / key
+
+    def kernel(self, key: str) -> Path:
+        """The private folder of one notebook's kernel. Apart from processes: those are the keeper's to put away."""
+        return self.run_dir / "k" / key

@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from jinja2 import BytecodeCache, Environment
+from jinja2.bccache import Bucket
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
 from traitlets.config import Config
@@ -18,7 +20,24 @@ HIDE_TAG = "hide_input"
 _TEMPLATES = Path(__file__).parent / "templates"
 _MATH = re.compile(r"\$[^$\n]+\$|\$\$|\\\(|\\\[|\\begin\{")
 _MATH_IN_HTML = re.compile(r"\$\$|\\\(|\\\[|\\begin\{")
+_COMPILED: dict[str, bytes] = {}  # templates, for the next page of this process and of those forked from it
 _REQUIRE = re.compile(r"\brequire(?:js)?\b")
+
+
+class _Exporter(HTMLExporter):
+    def _create_environment(self) -> Environment:
+        environment: Environment = super()._create_environment()  # type: ignore[no-untyped-call]
+        environment.bytecode_cache = _Remembered()
+        return environment
+
+
+class _Remembered(BytecodeCache):
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if code := _COMPILED.get(bucket.key + bucket.checksum):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        _COMPILED[bucket.key + bucket.checksum] = bucket.bytecode_to_string()
 
 
 def to_html(
@@ -32,7 +51,7 @@ def to_html(
     config = Config()
     if hide_tagged_input:
         config.TagRemovePreprocessor.remove_input_tags = {HIDE_TAG}
-    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+    exporter = _Exporter(  # type: ignore[no-untyped-call]
         config=config,
         template_name="report",
         extra_template_basedirs=[str(_TEMPLATES)],

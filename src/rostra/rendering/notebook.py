@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import os
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,15 @@ from rostra.ids import new_key
 from rostra.rendering.job import PRIMARY, KernelPlaces, Rendered, RenderFailed, RenderJob, RenderTimedOut, Say
 from rostra.rendering.kernel_command import command, environment
 from rostra.rendering.processes import end_tree, to_the_end
+from rostra.rendering.renderers import PlainRenderers, Renderer, Renderers
 from rostra.rendering.tracebacks import plain
 from rostra.units import human_duration
 
-_LONGEST_MESSAGE = 1_048_576
 _TAIL_BYTES = 8_192
+_PLAIN = PlainRenderers()
 
 
-async def render(job: RenderJob, say: Say) -> Rendered:
+async def render(job: RenderJob, say: Say, renderers: Renderers = _PLAIN) -> Rendered:
     """Render ``job`` and return the finished folder; ``say`` gets one line for each step.
 
     Raises:
@@ -36,7 +36,7 @@ async def render(job: RenderJob, say: Say) -> Rendered:
     """
     begun = asyncio.get_running_loop().time()
     async with _scratch(job) as scratch:
-        done = await _in_time(job, scratch, say)
+        done = await _in_time(job, scratch, say, renderers)
         await to_the_end(_publish, scratch / "out", job.output)
     if done["external"]:
         say(f"The page fetches {' and '.join(done['external'])} from a public site when it is read")
@@ -86,11 +86,11 @@ def _remove(*folders: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _in_time(job: RenderJob, scratch: Path, say: Say) -> dict[str, Any]:
+async def _in_time(job: RenderJob, scratch: Path, say: Say, renderers: Renderers) -> dict[str, Any]:
     running = _Progress(say)
     try:
         async with asyncio.timeout(job.timeout.total_seconds()):
-            return await _run(job, scratch, running)
+            return await _run(job, scratch, running, renderers)
     except TimeoutError:
         raise RenderTimedOut(
             f"still running after {human_duration(job.timeout)}, which is the limit",
@@ -118,42 +118,17 @@ class _Progress:
             self.end = message
 
 
-async def _run(job: RenderJob, scratch: Path, progress: _Progress) -> dict[str, Any]:
-    process = await _start()
+async def _run(job: RenderJob, scratch: Path, progress: _Progress, renderers: Renderers) -> dict[str, Any]:
+    renderer = await renderers.start()
     try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(_message(job, scratch)).encode() + b"\n")
+        renderer.tell(json.dumps(_message(job, scratch)).encode() + b"\n")
         async with asyncio.TaskGroup() as group:
-            tail = group.create_task(_tail(process))
-            async for line in process.stdout:
+            tail = group.create_task(_tail(renderer))
+            async for line in renderer.said:
                 progress.take(json.loads(line))
         return _ended(progress.end, tail.result())
     finally:
-        await asyncio.shield(_end(process))
-
-
-async def _start() -> asyncio.subprocess.Process:
-    # Nothing of the server's own environment: what the renderer does not know it cannot give away.
-    given = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "JUPYTER_NO_CONFIG": "1",
-        "HOME": "/nonexistent",
-    }
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "rostra.rendering.notebook_job",
-        cwd="/",
-        env=given,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=_LONGEST_MESSAGE,
-        start_new_session=True,
-    )
+        await asyncio.shield(_end(renderer))
 
 
 def _message(job: RenderJob, scratch: Path) -> dict[str, Any]:
@@ -179,10 +154,9 @@ def _message(job: RenderJob, scratch: Path) -> dict[str, Any]:
     }
 
 
-async def _tail(process: asyncio.subprocess.Process) -> bytes:
-    assert process.stderr is not None
+async def _tail(renderer: Renderer) -> bytes:
     tail = b""
-    while piece := await process.stderr.read(65_536):
+    while piece := await renderer.errors.read(65_536):
         tail = (tail + piece)[-_TAIL_BYTES:]
     return tail
 
@@ -201,12 +175,11 @@ def _ended(end: dict[str, Any] | None, tail: bytes) -> dict[str, Any]:
     return dict(end["done"])
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(renderer: Renderer) -> None:
     """Leave nothing of the renderer and its kernel, however far they came."""
-    if process.returncode is None:
-        await to_the_end(end_tree, process.pid)
-    await process.wait()
-    process._transport.close()  # type: ignore[attr-defined]  # its pipes, at once rather than when collected
+    if not renderer.ended:
+        await to_the_end(end_tree, renderer.pid)
+    await renderer.wait()
 
 
 def _publish(finished: Path, output: Path) -> None:
