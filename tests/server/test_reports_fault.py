@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.direct import Direct, new_item
 from support.server import Server, running_server
+from support.watching import within
 
 pytestmark = [pytest.mark.server, pytest.mark.fault, pytest.mark.interpreters, pytest.mark.xdist_group("reports")]
 
@@ -44,7 +45,7 @@ def test_a_killed_run_is_made_once_and_mailed_once(server: Server, item: Direct,
     time.sleep(1 + seconds)
     server.kill()
     server.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + within(60)
     while len(server.ask(f"{item.api}/renderings")) == renderings:
         assert time.monotonic() < deadline, server.log_text()[-3000:]
         assert "42" in item.get().text, "the last revision stays"

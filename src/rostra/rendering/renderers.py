@@ -19,7 +19,7 @@ from rostra.rendering.warm_parent_words import BYE, FORK, READY
 log = structlog.get_logger()
 
 LONGEST_MESSAGE = 1_048_576
-NICE = 10  # content that people use goes first when the processors are busy
+NICE = 5  # content that people use goes first when the processors are busy
 IDLE_SECONDS = 900.0  # how long a parent waits for the next document before it gives its memory back
 WARMING_SECONDS, FORKING_SECONDS, LEAVING_SECONDS = 60.0, 5.0, 5.0
 PAUSE_SECONDS = 600.0  # after a parent that did not start
