@@ -48,6 +48,17 @@ class Shelves:
     overlays: Any = None
     asked: int = 0
 
+    def __post_init__(self) -> None:
+        self.store = self
+
+    @staticmethod
+    def list_ready() -> list[Any]:
+        return []
+
+    @staticmethod
+    def get(_key: str) -> None:
+        return None
+
     async def ensure(
         self, spec: EnvironmentSpec, say: Callable[[str], None], *, place: Any = None, patient: bool = False
     ) -> Environment:

@@ -29,6 +29,7 @@ from rostra.web.views import (
     ProcessRow,
     Progress,
     RuntimeRow,
+    SettingRow,
     ShareRow,
     State,
     TaskPage,
@@ -159,6 +160,12 @@ class SampleServices:
 
     async def my_content(self, who: Principal) -> tuple[ItemRow, ...]:
         return self.rows
+
+    async def visible_content(self, who: Principal) -> tuple[ItemRow, ...]:
+        return self.rows
+
+    async def settings_in_force(self, who: Principal) -> tuple[SettingRow, ...]:
+        return (SettingRow(name="Server.Address", value="https://example.org", source="a.gcfg:3", default=False),)
 
     async def item(self, who: Principal, guid: str) -> ItemPage:
         if guid == OTHERS:

@@ -175,7 +175,7 @@ def _composed(present: Present, tools: Tools, environments: Installed, renderer:
         shop=shop,
         api=InnerApi(api),
         rows=Rows(tools, site(present.settings)),
-        catalog=lambda: present.catalog,
+        present=present,
     )
     pages = ContentPages(tools, processes, visits, desk.site, uses, collected.add)
     app = build(api, desk, pages)

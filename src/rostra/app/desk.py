@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,12 @@ from rostra.app.desk_people import People
 from rostra.app.desk_rows import Rows
 from rostra.app.inner_api import InnerApi
 from rostra.app.making import Making
+from rostra.app.present import Present
 from rostra.app.work import WorkShop
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
 from rostra.clock import Clock
+from rostra.config import explain
 from rostra.content import access, bundles, items, job_records, permissions
 from rostra.content.errors import ItemNotFound
 from rostra.content.paths import split_pool
@@ -29,7 +31,6 @@ from rostra.execution import logs
 from rostra.ids import PoolKey
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
-from rostra.runtimes.catalog import Catalog
 from rostra.web.pages import sentence
 from rostra.web.site import Site
 from rostra.web.views import (
@@ -40,6 +41,7 @@ from rostra.web.views import (
     LogsPage,
     Progress,
     RuntimeRow,
+    SettingRow,
     ShareRow,
     TaskPage,
     Waiting,
@@ -59,7 +61,7 @@ class Desk(People):
     shop: WorkShop
     api: InnerApi
     rows: Rows
-    catalog: Callable[[], Catalog]
+    present: Present
 
     @property
     def site(self) -> Site:
@@ -99,6 +101,10 @@ class Desk(People):
     async def my_content(self, who: Principal) -> Sequence[ItemRow]:
         async with transaction(self.tools.reading) as session:
             return await self.rows.changeable(session, who)
+
+    async def visible_content(self, who: Principal) -> Sequence[ItemRow]:
+        async with transaction(self.tools.reading) as session:
+            return await self.rows.visible(session, who)
 
     async def item(self, who: Principal, guid: str) -> ItemPage:
         async with transaction(self.tools.reading) as session:
@@ -174,7 +180,16 @@ class Desk(People):
                 why_not="" if row.usable else row.problem,
                 items=used.get(str(row.probe.executable), 0),
             )
-            for row in reversed(self.catalog().rows)
+            for row in reversed(self.present.catalog.rows)
+        ]
+
+    async def settings_in_force(self, who: Principal) -> Sequence[SettingRow]:
+        access.require(who.is_administrator, who)
+        return [
+            SettingRow(
+                name=str(row["name"]), value=str(row["value"]), source=str(row["source"]), default=bool(row["default"])
+            )
+            for row in explain.listing(self.present.loaded)
         ]
 
     async def waiting(self, who: Principal | None, pool: str) -> Waiting:

@@ -9,6 +9,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.routing import Mount, Router
@@ -18,6 +19,9 @@ from rostra import errors
 from rostra.api.edge import MOUNT
 from rostra.auth import sessions
 
+log = structlog.get_logger()
+
+BUG = "something went wrong inside the server"
 # What says who asks, and by which address the server was reached; bodies and their headers are the call's own.
 _KEPT = ("host", "authorization", "x-rsc-authorization", "user-agent", "x-forwarded-proto", "x-rostra-client-address")
 _FAMILIES: dict[int, type[errors.Problem]] = {
@@ -54,7 +58,7 @@ class InnerApi:
             return told
         family = _FAMILIES.get(status, errors.Problem if status >= 500 else errors.Invalid)
         words = told.get("error") if isinstance(told, dict) else None
-        raise family(str(words or "the server does not know how to do this"))
+        raise family(str(words or BUG), hint="" if words else "Try again. The server's log has the details.")
 
     async def _call(self, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
         status, pieces = 500, bytearray()
@@ -70,7 +74,11 @@ class InnerApi:
             elif message["type"] == "http.response.body":
                 pieces.extend(message.get("body", b""))
 
-        await self._router(scope, receive, send)
+        try:
+            await self._router(scope, receive, send)
+        except Exception as bug:  # the API has logged it and answered 500, then let it go on to the server
+            log.error("the API failed while a page asked it", path=scope["path"], why=repr(bug))
+            return 500, b""
         return status, bytes(pieces)
 
 

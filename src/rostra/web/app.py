@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rostra.errors import Problem
-from rostra.web import item_access, item_overview, item_schedule, item_settings, item_variables, screens
+from rostra.web import (
+    content_list,
+    item_access,
+    item_overview,
+    item_schedule,
+    item_settings,
+    item_usage,
+    item_variables,
+    people,
+    runtimes_screens,
+    screens,
+    server_screens,
+)
 from rostra.web.claiming import Claiming
 from rostra.web.dashboard import Dashboard, SignedInEndpoint
 from rostra.web.pages import of_problem
@@ -20,8 +33,15 @@ from rostra.web.templating import ASSETS, Asset, assets
 from rostra.web.throttle import Throttle
 
 SCREENS = (
-    *(item_overview.SCREEN, item_access.SCREEN, item_variables.SCREEN, item_settings.SCREEN, item_schedule.SCREEN),
+    content_list.SCREEN,
+    *(item_overview.SCREEN, item_schedule.SCREEN, item_access.SCREEN, item_variables.SCREEN),
+    *(item_settings.SCREEN, item_usage.SCREEN),
+    *people.SCREENS,
+    *runtimes_screens.SCREENS,
+    *server_screens.SCREENS,
 )
+log = structlog.get_logger()
+BUG = "something went wrong inside the server"
 Endpoint = Callable[[Request], Awaitable[Response]]
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 _FOR_AN_HOUR = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
@@ -61,8 +81,6 @@ def _dashboard(services: WebServices, home: str) -> list[BaseRoute]:
     claiming = Claiming(services)
     app = f"{home}/apps/{{guid:uuid}}"
     table = (
-        ("GET", f"{home}/", pages.content),
-        ("GET", f"{home}/runtimes", pages.runtimes),
         ("GET", f"{home}/keys", pages.keys),
         ("POST", f"{home}/keys", pages.new_key),
         ("POST", f"{home}/keys/{{key:int}}/revoke", pages.revoke_key),
@@ -92,6 +110,9 @@ def explained(services: WebServices, endpoint: Endpoint) -> Endpoint:
             return await endpoint(request)
         except Problem as problem:
             return of_problem(services.site, request, problem)
+        except Exception:
+            log.exception("a page failed because of a bug", path=request.url.path)
+            return of_problem(services.site, request, Problem(BUG, hint="Try again. The server's log has the details."))
 
     return explaining
 

@@ -41,9 +41,6 @@ class Dashboard:
 
         return guarded
 
-    async def content(self, request: Request, who: Principal) -> Response:
-        return self._page(request, who, "content.html", here="content", rows=await self._services.my_content(who))
-
     async def draft(self, request: Request, who: Principal) -> Response:
         item = await self._services.item(who, str(request.path_params["guid"]))
         bundle = _bundle(item, _version(request))
@@ -69,9 +66,6 @@ class Dashboard:
             shown = {"lines": list(task.lines), "next": task.next, "running": not task.finished, "error": task.error}
             return json(200, shown)
         return self._page(request, who, "task.html", here="content", task=task)
-
-    async def runtimes(self, request: Request, who: Principal) -> Response:
-        return self._page(request, who, "runtimes.html", here="runtimes", rows=await self._services.runtimes(who))
 
     async def keys(self, request: Request, who: Principal) -> Response:
         return await self._keys(request, who)

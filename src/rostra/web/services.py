@@ -11,7 +11,18 @@ from rostra.auth.principals import Principal
 from rostra.auth.sessions import SignedIn
 from rostra.clock import Clock
 from rostra.web.site import Site
-from rostra.web.views import ItemHead, ItemPage, ItemRow, KeyRow, LogsPage, RuntimeRow, ShareRow, TaskPage, Waiting
+from rostra.web.views import (
+    ItemHead,
+    ItemPage,
+    ItemRow,
+    KeyRow,
+    LogsPage,
+    RuntimeRow,
+    SettingRow,
+    ShareRow,
+    TaskPage,
+    Waiting,
+)
 
 
 class WebServices(Protocol):
@@ -56,6 +67,9 @@ class WebServices(Protocol):
     async def my_content(self, who: Principal) -> Sequence[ItemRow]:
         """Return what the person may change, the most recently deployed first."""
 
+    async def visible_content(self, who: Principal) -> Sequence[ItemRow]:
+        """Return what the person may visit or change, the most recently deployed first."""
+
     async def item(self, who: Principal, guid: str) -> ItemPage: ...
 
     async def logs(self, who: Principal, guid: str, job: str | None, after: int | None) -> LogsPage:
@@ -83,6 +97,9 @@ class WebServices(Protocol):
 
     async def runtimes(self, who: Principal) -> Sequence[RuntimeRow]:
         """Return every configured interpreter, also those that cannot be used, the newest version first."""
+
+    async def settings_in_force(self, who: Principal) -> Sequence[SettingRow]:
+        """Return every setting of the server, secrets hidden, for an administrator."""
 
     async def waiting(self, who: Principal | None, pool: str) -> Waiting:
         """Return how far the start of ``pool`` (`ids.PoolKey`) is; asks the same permission as visiting it."""

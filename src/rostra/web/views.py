@@ -220,6 +220,16 @@ class KeyRow:
     used_at: dt.datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingRow:
+    """One setting in force. ``source`` says where it came from; ``default``: nobody set it."""
+
+    name: str
+    value: str
+    source: str
+    default: bool
+
+
 class Progress(StrEnum):
     starting = "starting"
     ready = "ready"

@@ -1,0 +1,106 @@
+"""Accounts and groups on the dashboard."""
+
+from __future__ import annotations
+
+import pytest
+from support.browsing import browser
+from support.controlling import World
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_administrator_makes_an_account_that_can_sign_in(world: World) -> None:
+    async with browser(world, "root") as root:
+        await root.open("/connect/people")
+        await root.submit("/people/new", {"username": "grace", "role": "viewer", "password": "a good password"})
+        assert (root.status, "Made." in root.page, "grace" in root.page) == (200, True, True)
+    signed = await world.control.desk.sign_in("grace", "a good password")
+    assert signed.token
+    entry = (await world.api("GET", "audit_logs?limit=1", name="root"))["results"][0]
+    assert entry["action"] == "create_user"
+    assert "a good password" not in str(await world.api("GET", f"audit_logs/{entry['id']}", name="root"))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"username": "ada"}, "already used"),
+        ({"username": "no spaces"}, "is not a username"),
+        ({"username": "grace", "password": "x"}, "too short"),
+    ],
+)
+async def test_an_account_that_cannot_be_is_refused(world: World, given: dict[str, str], says: str) -> None:
+    async with browser(world, "root") as root:
+        await root.open("/connect/people")
+        await root.submit("/people/new", {**given, "email": "g@example.org"})
+        assert root.status in {400, 409}
+        assert says in root.page
+        fields = root.form("/people/new").fields
+        assert (fields["username"], fields["email"], fields["password"]) == (given["username"], "g@example.org", "")
+
+
+async def test_roles_are_changed_and_accounts_locked(world: World) -> None:
+    bob = (await world.api("GET", "user", name="bob"))["guid"]
+    async with browser(world, "root") as root:
+        await root.open(f"/connect/people/{bob}")
+        await root.submit("/change", {"role": "viewer", "first_name": "Bob"})
+        assert (await world.api("GET", f"users/{bob}"))["user_role"] == "viewer"
+        await root.submit("/lock")
+        assert (await world.get("/__api__/v1/user", "bob")).status_code == 401
+        await root.submit("/lock")
+        assert (await world.get("/__api__/v1/user", "bob")).status_code == 200
+        await root.submit("/revoke")
+    assert (await world.get("/__api__/v1/user", "bob")).status_code == 401
+
+
+async def test_people_change_their_own_names_but_not_their_role(world: World) -> None:
+    ada = (await world.api("GET", "user"))["guid"]
+    bob = (await world.api("GET", "user", name="bob"))["guid"]
+    async with browser(world, "ada") as mine:
+        await mine.open(f"/connect/people/{ada}")
+        assert "role" not in mine.form("/change").choices
+        await mine.submit("/change", {"email": "ada@example.org"})
+        assert (await world.api("GET", "user"))["email"] == "ada@example.org"
+        token = mine.form("/change").fields["xsrf"]
+        await mine.open(f"/connect/people/{bob}")
+        assert "/change" not in mine.page
+        sent = {"xsrf": token, "email": "x@example.org", "first_name": "", "last_name": ""}
+        assert (await mine.client.post(f"/connect/people/{bob}/change", data=sent)).status_code == 403
+
+
+async def test_viewers_see_their_own_page_and_no_list(world: World) -> None:
+    vic = (await world.api("GET", "user", name="vic"))["guid"]
+    async with browser(world, "vic") as other:
+        for path, status in (("people", 403), ("groups", 403), (f"people/{vic}", 200), ("server", 403), ("audit", 403)):
+            await other.open(f"/connect/{path}")
+            assert other.status == status, path
+
+
+async def test_people_are_found_by_how_their_name_begins(world: World) -> None:
+    async with browser(world, "ada") as ada:
+        page = await ada.open("/connect/people?q=vi")
+        assert ("vic" in page, ">bob<" in page) == (True, False)
+        assert "Nobody fits" in await ada.open("/connect/people?q=zzz")
+
+
+async def test_a_group_is_made_filled_emptied_and_deleted(world: World) -> None:
+    async with browser(world, "ada") as ada:
+        await ada.open("/connect/groups")
+        await ada.submit("/groups/new", {"name": "Analysts"})
+        await ada.submit("/add", {"name": "bob"})
+        assert "1 person" in ada.page
+        await ada.submit("/add", {"name": "bob"})
+        assert ada.status == 409
+        await ada.submit("/take-out")
+        assert "Nobody is in it yet" in ada.page
+        await ada.submit("/delete", {"name": "analysts?"})
+        assert ada.status == 400
+        await ada.submit("/delete", {"name": "Analysts"})
+        assert "No groups yet" in ada.page
+
+
+async def test_a_group_of_somebody_else_can_only_be_looked_at(world: World) -> None:
+    group = await world.api("POST", "groups", {"name": "Analysts"})
+    async with browser(world, "bob") as bob:
+        await bob.open(f"/connect/groups/{group['guid']}")
+        assert (bob.status, "/add" in bob.page) == (200, False)
