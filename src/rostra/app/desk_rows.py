@@ -31,11 +31,6 @@ class Rows:
     site: Site
 
     async def changeable(self, session: AsyncSession, who: Principal) -> list[ItemRow]:
-<<<<<<< HEAD
-        """Return every item this person may change, the most recently deployed first, in one query."""
-        known = verdicts(self.tools)
-        shown = await session.execute(_listed().where(access.changeable_by(who)))
-=======
         """Return every item this person may change, the most recently deployed first."""
         known = verdicts(self.tools)
         shown = await session.execute(_listed().where(access.changeable_by(who)))
@@ -45,7 +40,6 @@ class Rows:
         """Return every item this person may know of, the most recently deployed first."""
         known = verdicts(self.tools)
         shown = await session.execute(_listed().where(access.visible_to(who)))
->>>>>>> 660e8c6 (Give administrators pages for people, runtimes and the server)
         return [self.item(item, owner, Recorded(*recorded), known) for item, owner, *recorded in shown]
 
     async def one(self, session: AsyncSession, item: Item) -> ItemRow:
