@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 
 OPEN = {
     ("GET", "/server_settings"),
+    ("GET", "/v1/server_settings/public"),
     ("POST", "/v1/bootstrap"),
     ("POST", "/v1/experimental/bootstrap"),
     ("POST", "/tokens"),
@@ -147,6 +148,7 @@ def _body(scene: Scene, operation: Operation) -> Any:
         "/v1/content/{guid}/vanity": {"path": "/another/"},
         "/v1/content/{guid}/tags": {"tag_id": scene.ids["tag_id"]},
         "/v1/content/{guid}/environment": [{"name": "A", "value": "b"}],
+        "/applications/{guid}/environment": {"version": 1, "values": {}},
         "/v1/content/{guid}/oauth/integrations/associations": [{"oauth_integration_guid": scene.ids["integration"]}],
         "/v1/users/{guid}/keys": {"name": "another"},
         "/v1/users/{guid}/lock": {"locked": True},

@@ -13,7 +13,16 @@ from rostra.content.tables import Item
 
 pytestmark = pytest.mark.anyio
 COLUMNS = [
-    *("id", "content_guid", "created_time", "created_by", "created_by_name", "cluster_name", "image_name"),
+    *(
+        "id",
+        "content_guid",
+        "created_time",
+        "created_by",
+        "created_by_name",
+        "created_by_user",
+        "cluster_name",
+        "image_name",
+    ),
     *("environment_guid", "r_version", "r_environment_management", "py_version", "py_environment_management"),
     *("quarto_version", "node_version", "active", "size", "metadata"),
 ]

@@ -3,6 +3,8 @@ import dataclasses
 import pytest
 from support.api import BASE, Client, World, item_of, live_item
 
+from rostra.api.shapes import SWITCHES
+
 pytestmark = pytest.mark.anyio
 COLUMNS = [
     *("guid", "id", "name", "title", "description", "access_type", "locked", "locked_message", "extension"),
@@ -13,7 +15,8 @@ COLUMNS = [
     *("environment_guid", "cluster_name", "image_name", "r_version", "py_version", "quarto_version", "node_version"),
     *("r_environment_management", "py_environment_management", "default_r_environment_management"),
     *("default_py_environment_management", "run_as", "run_as_current_user", "owner_guid", "content_url"),
-    *("dashboard_url", "app_role"),
+    *("dashboard_url", "app_role", "draft_marker_enabled", "metrics_collection_enabled", "notify_on_share"),
+    *("otel_enabled", "public_content_status"),
 ]
 
 
@@ -36,6 +39,15 @@ async def test_the_types_clients_rely_on(world: World) -> None:
     assert "-" in made["guid"]
     assert made["content_url"] == f"{BASE}/content/{made['guid']}/"
     assert made["dashboard_url"] == f"{BASE}/connect/#/apps/{made['guid']}"
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+async def test_a_switch_is_the_servers_until_it_is_set(world: World, name: str) -> None:
+    made = await item_of(world)
+    assert made[name] is None
+    answer = await world.client("ada").ask("PATCH", f"v1/content/{made['guid']}", {name: True})
+    assert answer.json()[name] is True
+    assert (await world.client("ada").ask("PATCH", f"v1/content/{made['guid']}", {name: None})).json()[name] is None
 
 
 async def test_content_without_a_name_gets_one_each_time(world: World) -> None:

@@ -3,7 +3,9 @@ import re
 import pytest
 from support.api import World
 
+from rostra.api import abilities
 from rostra.auth.tables import User
+from rostra.config.sections import Server, Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +27,34 @@ async def test_no_licence_flag_blocks_a_client(world: World) -> None:
     assert told["license"]["allow-apis"] is True
     assert told["execution_type"] == "native"
     assert told["git_enabled"] is False
+
+
+# The published client of the editor reads these, and takes what is missing for "no".
+READ = (
+    *("runtimes", "git_enabled", "git_available", "execution_type", "enable_runtime_constraints"),
+    *("enable_image_management", "default_image_selection_enabled", "default_environment_management_selection"),
+    *("default_r_environment_management", "default_py_environment_management", "oauth_integrations_enabled"),
+    *("mail_all", "mail_configured", "prohibited_usernames", "maximum_app_image_size", "self_test_enabled"),
+)
+
+
+@pytest.mark.parametrize("name", READ)
+async def test_every_ability_is_said(world: World, name: str) -> None:
+    assert (await world.client().read("server_settings")).get(name) is not None
+
+
+@pytest.mark.parametrize(("provider", "mails"), [("none", False), ("smtp", True), ("file", True)])
+def test_mail_is_there_when_it_is_configured(provider: str, mails: bool) -> None:
+    told = abilities.further(Settings(server=Server(email_provider=provider)))
+    assert (told["mail_configured"], told["mail_all"]) == (mails, mails)
+
+
+async def test_what_a_sign_in_page_needs_is_public(world: World) -> None:
+    told = await world.client().read("v1/server_settings/public")
+    assert told["logout_url"] == "__logout__"
+    assert told["authentication"]["handles_login"] is True
+    assert "license" not in told
+    assert "hostname" not in told
 
 
 async def test_pythons_are_listed_oldest_first_without_retired_ones(world: World) -> None:

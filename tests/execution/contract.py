@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rostra.execution.launcher import Exit, Launch, Launcher, LaunchFailed, Running
+from rostra.execution.weights import Scales
 from rostra.ids import ProcessKey, new_key
 
 
@@ -203,3 +204,16 @@ class LauncherContract:
         async with asyncio.timeout(10):
             while launch.run_dir.exists() or await launcher.running():
                 await asyncio.sleep(0.01)
+
+    async def test_what_runs_can_be_weighed(self, launcher: Launcher, commands: Commands) -> None:
+        """Not every launcher can; one that can leaves nothing out that runs."""
+        if not isinstance(launcher, Scales):
+            pytest.skip("this launcher has no figures")
+        launch = commands.launch(commands.sleep)
+        await launcher.start(launch)
+        found = await launcher.weigh()
+        assert set(found) == {launch.key}
+        assert found[launch.key].processes >= 1
+        assert found[launch.key].memory_bytes > 0
+        await launcher.stop(launch.key, grace_seconds=0)
+        assert await launcher.weigh() == {}

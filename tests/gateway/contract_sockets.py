@@ -69,6 +69,21 @@ class WebSocketContract(SocketContract):
             await world.control.wait_for(lambda: world.control.told[-1].get("loads") == {"ws": 1})
         await world.control.wait_for(lambda: world.control.told[-1].get("loads") == {"ws": 0})
 
+    async def test_its_beginning_and_its_end_are_told(self, world: World) -> None:
+        await self.echo(world, item="the-item", user="the-user")
+
+        def rows() -> list[list[Any]]:
+            return [row for one in world.control.told if one["tell"] == "sessions" for row in one["rows"]]
+
+        async with connect(self.url(world)):
+            await world.control.wait_for(lambda: len(rows()) == 1)
+        await world.control.wait_for(lambda: len(rows()) == 2)
+        (key, *first), (same, *second) = rows()
+        assert key == same
+        assert first[:2] == second[:2] == ["the-item", "the-user"]
+        assert first[3] is None
+        assert second[3] >= second[2] == first[2] > 1_600_000_000
+
     async def test_the_end_of_either_side_is_the_end_of_both(self, world: World) -> None:
         ended = asyncio.Event()
 

@@ -12,6 +12,8 @@ from rostra.api import legacy, openapi, problems
 from rostra.api import schedules as legacy_schedules
 from rostra.api import variants as legacy_variants
 from rostra.api.bodies import Drained
+from rostra.api.deprecated import Marked
+from rostra.api.request_ids import Named
 from rostra.api.services import Services
 from rostra.api.v1 import (
     audit,
@@ -108,4 +110,4 @@ def build(services: Services) -> ASGIApp:
     """Return the API. Mount it at ``/__api__``; a path prefix in front of that is found in the request's root path."""
     app = application()
     app.state.services = services
-    return Drained(app)
+    return Named(Drained(Marked(app)))

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from rostra.api.deprecated import INSTEAD
 from rostra.api.edge import BODY, MOUNT
 
 router = APIRouter()
@@ -67,6 +68,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any
     responses["default"] = {"description": "What is wrong, and what to do", "content": error}
     module = route.endpoint.__module__.rpartition(".")[2]
     operation["tags"] = [module.replace("_", " ")]
+    if any((method, route.path_format) in INSTEAD for method in route.methods or ()):
+        operation["deprecated"] = True
     body = next(_bodies(route.dependant), None)
     if body is not None:
         adapter: TypeAdapter[Any] = TypeAdapter(body)

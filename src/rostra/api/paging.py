@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Query
@@ -11,8 +11,17 @@ from starlette.requests import Request
 
 from rostra.api.addresses import Addresses
 from rostra.api.edge import MOUNT
+from rostra.errors import Invalid
 
 LARGEST = 500
+
+
+class BadCursor(Invalid):
+    code = "bad-cursor"
+    number = 25
+
+    def __init__(self) -> None:
+        super().__init__("this page does not exist", hint="Begin again without a cursor.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +83,55 @@ def keyset(
         "last": address() if last is None else address(next=last),
     }
     return {"paging": paging, "results": rows}
+
+
+class Numbered(Protocol):
+    """A row whose place in its list is its number."""
+
+    @property
+    def id(self) -> int: ...
+
+
+R = TypeVar("R", bound=Numbered)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which page of a list by number is asked for; ``next`` outranks ``previous``."""
+
+    size: int
+    next: int | None
+    previous: int | None
+    ascending: bool
+
+    @property
+    def backwards(self) -> bool:
+        return self.previous is not None and self.next is None
+
+    def bounds(self) -> dict[str, Any]:
+        """Return what the look-up is given: one row more than the page, to see whether there are more."""
+        return {
+            "limit": self.size + 1,
+            "after": self.next,
+            "before": self.previous if self.backwards else None,
+            "newest_first": not self.ascending,
+        }
+
+    def cut(self, found: list[R]) -> tuple[list[R], str | None, str | None]:
+        """Return the page with the cursors of the pages before and after it."""
+        rows = found[-self.size :] if self.backwards else found[: self.size]
+        more = len(found) > self.size
+        follows, precedes = (True, more) if self.backwards else (more, self.next is not None)
+        before = text_of(rows[0].id) if rows and precedes else None
+        return rows, before, text_of(rows[-1].id) if rows and follows else None
+
+
+def text_of(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def cursor_of(text: str) -> int | None:
+    """Raises: BadCursor."""
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise BadCursor
+    return int(text) if text else None

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.auth.passwords import Passwords
 from rostra.clock import Clock
 from rostra.config.sections import Settings
+from rostra.content.job_samples import Sample
 from rostra.content.places import Places
 from rostra.content.tables import Item, Rendering
 from rostra.content.tools import nothing_beside
@@ -58,6 +59,10 @@ class Reports(Protocol):
     async def enqueue_test_mail(self, session: AsyncSession, to: str, user_id: int) -> TaskId: ...
 
 
+async def nothing_taken() -> Sequence[Sample]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Lives as long as the control process.
@@ -69,7 +74,8 @@ class Services:
     ``on_item_changed`` is called with the guid after the commit of anything that may change who sees it or how it runs:
     access, permissions, vanity path, process settings, variables, locking, owner, deletion. ``on_credential_changed``
     is called after a key was revoked. ``stop_job`` ends the process with that key and returns once nothing of it is
-    left. ``running`` is how many processes answer for each item, by its guid.
+    left. ``running`` is how many processes answer for each item, by its guid;
+    ``taken`` what each process takes of the machine now.
     """
 
     sessions: Sessions
@@ -91,3 +97,4 @@ class Services:
     beside: Callable[[], Awaitable[Beside]] = nothing_beside
     reports: Reports
     running: Callable[[], Mapping[str, int]] = dict
+    taken: Callable[[], Awaitable[Sequence[Sample]]] = nothing_taken

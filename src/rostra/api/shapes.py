@@ -19,6 +19,8 @@ from rostra.content.access import Access, Facts, Grant, app_role, given_to, stro
 from rostra.content.tables import Bundle, Item, Job, Permission, Tag
 
 LOCAL = "Local"  # where things run, in the wire's words
+# What an item may have switched on or off for itself; null is the server's default.
+SWITCHES = ("draft_marker_enabled", "metrics_collection_enabled", "notify_on_share", "otel_enabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ def content(
         "content_url": links.content(item.guid),
         "dashboard_url": links.dashboard(item.guid),
         "app_role": app_role(who, facts).value,
+        **{name: item.settings.get(name) for name in SWITCHES},
+        "public_content_status": "",
         **_included(item, around, include),
     }
 
@@ -151,8 +155,7 @@ def _included(item: Item, around: Around, include: Collection[str]) -> dict[str,
     """Return what was asked for; tags and a vanity path that are not there are left out, as clients expect it."""
     found: dict[str, Any] = {}
     if "owner" in include:
-        names = ("guid", "username", "first_name", "last_name")
-        found["owner"] = {name: getattr(around.owner, name) for name in names}
+        found["owner"] = _named(around.owner)
     if around.tags:
         found["tags"] = [tag(one) for one in around.tags]
     if "vanity_url" in include and item.vanity_path:
@@ -160,6 +163,10 @@ def _included(item: Item, around: Around, include: Collection[str]) -> dict[str,
     if "bookmarked" in include:
         found["bookmarked"] = around.bookmarked
     return found
+
+
+def _named(user: User) -> dict[str, Any]:
+    return {name: getattr(user, name) for name in ("guid", "username", "first_name", "last_name")}
 
 
 def tag(row: Tag) -> dict[str, Any]:
@@ -182,6 +189,7 @@ def bundle(row: Bundle, item: Item, creators: Mapping[int, User]) -> dict[str, A
         "created_time": wire_time(row.created_at),
         "created_by": creator.guid if creator else None,
         "created_by_name": creator.username if creator else None,
+        "created_by_user": None if creator is None else _named(creator),
         "cluster_name": LOCAL,
         "image_name": LOCAL,
         "environment_guid": None,
@@ -228,6 +236,7 @@ def job(row: Job, item: Item, hostname: str) -> dict[str, Any]:
         "queue_name": "default",
         "tag": row.tag,
         "exit_code": row.exit_code,
+        "error": row.error,
         "status": _status(row),
         **({} if row.skip_reason is None else {"skip_reason": row.skip_reason}),
         "hostname": hostname,

@@ -28,6 +28,7 @@ from rostra.app.present import Present
 from rostra.app.rendering import Renderer
 from rostra.app.reports import Reports
 from rostra.app.routing import build, services, site
+from rostra.app.sampling import Sampling
 from rostra.app.upkeep import Upkeep
 from rostra.app.uses import Uses
 from rostra.app.visits import Visits
@@ -35,7 +36,7 @@ from rostra.app.work import WorkShop
 from rostra.auth.passwords import Passwords
 from rostra.clock import Clock, SystemClock
 from rostra.config.load import Loaded
-from rostra.content import variables
+from rostra.content import usage_sessions, variables
 from rostra.content.places import Places
 from rostra.content.processes import Processes
 from rostra.content.tools import Tools
@@ -117,7 +118,7 @@ async def control(
         )
         warm = WarmRenderers(lambda: present.settings.applications.warm_rendering)
         renderer = Renderer(tools, facts, await stack.enter_async_context(warm))
-        running = _composed(present, tools, environments, renderer)
+        running = _composed(present, tools, environments, renderer, launcher)
         journal.listener = running.visits.pool_changed
         await reconciling.disk_state(tools, environments)
         await stack.enter_async_context(tools.pools)
@@ -148,12 +149,15 @@ def _pools(launcher: Launcher, clock: Clock, journal: Journal) -> Pools:
     return Pools(launcher, clock=clock, on_change=journal.changed, on_started=journal.started, on_ended=journal.ended)
 
 
-def _composed(present: Present, tools: Tools, environments: Installed, renderer: Renderer) -> Control:
+def _composed(
+    present: Present, tools: Tools, environments: Installed, renderer: Renderer, launcher: Launcher
+) -> Control:
     """Wire what has no lifetime of its own."""
     processes = Processes(tools)
     uses = Uses(tools.sessions, tools.clock)
     collected = Collected(tools.sessions)
-    visits = Visits(tools, processes, uses, collected.add)
+    attended = usage_sessions.Collected(tools.sessions)
+    visits = Visits(tools, processes, uses, collected.add, attended.add)
     tasks = Tasks(tools.sessions, tools.reading, tools.clock)
     shop = WorkShop(
         tools=tools,
@@ -165,8 +169,9 @@ def _composed(present: Present, tools: Tools, environments: Installed, renderer:
     )
     postman = Postman(tools.sessions, tools.reading, tools.settings, tools.clock)
     reports = Reports(tools=tools, tasks=tasks, render=renderer, postman=postman)
+    sampling = Sampling(tools, launcher)
     passwords = Passwords()
-    api = build_api(services(present.settings, shop, passwords, reports))
+    api = build_api(services(present.settings, shop, passwords, reports, sampling))
     desk = Desk(
         tools=tools,
         passwords=passwords,
@@ -179,7 +184,7 @@ def _composed(present: Present, tools: Tools, environments: Installed, renderer:
     )
     pages = ContentPages(tools, processes, visits, desk.site, uses, collected.add)
     app = build(api, desk, pages)
-    upkeep = Upkeep(tools, processes, visits, collected)
+    upkeep = Upkeep(tools, processes, visits, collected, attended, sampling)
     return Control(
         present=present,
         tools=tools,

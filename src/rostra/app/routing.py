@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from rostra.api import openapi
+from rostra.api.request_ids import Named
 from rostra.api.services import Services
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
 from rostra.app.reports import Reports
+from rostra.app.sampling import Sampling
 from rostra.app.work import WorkShop
 from rostra.auth.bootstrap import secret_of
 from rostra.auth.passwords import Passwords
@@ -35,7 +38,8 @@ def build(api: ASGIApp, desk: Desk, pages: ContentPages) -> Starlette:
             Route("/__docs__/api", openapi.page),
             *routes(desk),
             Route("/{path:path}", pages.answer, methods=EVERY_METHOD),
-        ]
+        ],
+        middleware=[Middleware(Named)],
     )
     app.router.redirect_slashes = False
     return app
@@ -46,7 +50,9 @@ def site(settings: Settings) -> Site:
     return Site(name=settings.server.system_display_name, prefix=prefix, dashboard=settings.server.dashboard_path)
 
 
-def services(settings: Settings, shop: WorkShop, passwords: Passwords, reports: Reports) -> Services:
+def services(
+    settings: Settings, shop: WorkShop, passwords: Passwords, reports: Reports, sampling: Sampling
+) -> Services:
     """Return what the API's endpoints are given."""
     tools, changes = shop.tools, shop.changes
 
@@ -79,4 +85,5 @@ def services(settings: Settings, shop: WorkShop, passwords: Passwords, reports: 
         stop_job=stop_job,
         reports=reports,
         running=running,
+        taken=sampling.present,
     )

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 import structlog
 
 from rostra.app.environment_work import REAP, enqueue_reap, enqueue_rebuild
+from rostra.app.sampling import EVERY_SECONDS, Sampling
 from rostra.app.visits import Visits
-from rostra.content import usage
+from rostra.content import job_samples, usage, usage_sessions
 from rostra.content.builds import RuntimeGone
 from rostra.content.paths import split_pool
 from rostra.content.processes import Processes
@@ -38,6 +39,8 @@ class Upkeep:
     processes: Processes
     visits: Visits
     collected: Collected
+    attended: usage_sessions.Collected
+    sampling: Sampling
     moving: set[str] = field(default_factory=set)  # versions that another release takes the place of
 
     @asynccontextmanager
@@ -47,6 +50,8 @@ class Upkeep:
             always = (
                 group.create_task(_every(WRITE_SECONDS, self.write)),
                 group.create_task(_every(FOLLOW_SECONDS, self.follow)),
+                group.create_task(_every(FOLLOW_SECONDS, self.end_silent)),
+                group.create_task(_every(EVERY_SECONDS, self.sampling.record)),
                 group.create_task(_every(TIDY_SECONDS, self.tidy)),
             )
             yield
@@ -58,6 +63,7 @@ class Upkeep:
         """Write the visits collected since the last time."""
         try:
             await self.collected.write()
+            await self.attended.write(self.tools.clock.now())
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as why:
             log.warning("visits are not written yet; trying again", why=str(why.orig))
 
@@ -84,11 +90,18 @@ class Upkeep:
             async with transaction(self.tools.sessions) as session:
                 await enqueue_rebuild(session, version, 1, self.tools.clock.now())
 
+    async def end_silent(self) -> None:
+        """End the sessions of visitors whose gateway is gone."""
+        async with transaction(self.tools.sessions) as session:
+            await usage_sessions.end_silent(session, self.tools.clock.now())
+
     async def tidy(self) -> None:
         """Forget old visits, and begin to remove environments nobody needs when the settings say so."""
         applications, now = self.tools.settings().applications, self.tools.clock.now()
         async with transaction(self.tools.sessions) as session:
             await usage.prune(session, now)
+            await usage_sessions.prune(session, now)
+            await job_samples.prune(session, now)
             waiting = sa.select(Task.id).where(Task.kind == REAP, Task.finished_at.is_(None)).limit(1)
             if applications.python_environment_reaping and (await session.execute(waiting)).first() is None:
                 await enqueue_reap(session, applications.python_environment_reaping_age, now)
@@ -107,7 +120,7 @@ class Upkeep:
         return found | {key: by_id[draft] for key, draft in drafts.items() if draft in by_id}
 
 
-async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:

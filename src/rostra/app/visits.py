@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from rostra.app.uses import Uses
 from rostra.auth import groups
 from rostra.auth.credentials import Credential, Scheme, who
 from rostra.auth.principals import BadCredential, Principal, Via
-from rostra.content import access, items, permissions, session_tokens
+from rostra.content import access, items, permissions, session_tokens, usage_sessions
 from rostra.content.paths import Place, base_path, place, pool_key
 from rostra.content.processes import Processes
 from rostra.content.tables import Bundle, Item
@@ -42,8 +42,16 @@ TO_CONTROL: Message = {"to": "control", "ttl": NO_SECONDS}
 class Visits:
     """Answers gateways and tells them what changed. One for each control process."""
 
-    def __init__(self, tools: Tools, processes: Processes, uses: Uses, usage: Record) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        processes: Processes,
+        uses: Uses,
+        usage: Record,
+        attended: Callable[[usage_sessions.Told], None],
+    ) -> None:
         self._tools, self._processes, self._uses, self._usage = tools, processes, uses, usage
+        self._attended = attended
         self.socket = DecideSocket(self)
         self._vanity_of: dict[str, str] = {}  # by the item's guid
 
@@ -165,6 +173,9 @@ class Visits:
             case "visits":
                 for row in message["rows"]:
                     self._usage(_seen(row))
+            case "sessions":
+                for row in message["rows"]:
+                    self._attended(_told(row))
             case _:
                 pass
 
@@ -237,6 +248,15 @@ def _seen(row: Sequence[Any]) -> Seen:
     item, user, path, at, agent = row
     moment = dt.datetime.fromtimestamp(float(at), dt.UTC)
     return Seen(item=str(item), user=user, path=str(path), at=moment, agent=str(agent))
+
+
+def _told(row: Sequence[Any]) -> usage_sessions.Told:
+    key, item, user, began, ended = row
+    moments = (None if at is None else dt.datetime.fromtimestamp(float(at), dt.UTC) for at in (began, ended))
+    first, last = moments
+    if first is None:
+        raise ValueError("a session without a beginning")
+    return usage_sessions.Told(key=str(key), item=str(item), user=user, began=first, ended=last)
 
 
 def _loads(raw: Any) -> dict[ProcessKey, int]:

@@ -99,3 +99,31 @@ class KeyPair(Table):
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[dt.datetime]
     active_at: Mapped[dt.datetime | None]
+
+
+class ServiceToken(Table):
+    """What a machine shows that is nobody's account. It may do what its scopes say and nothing else.
+
+    ``token_hash`` is SHA-256 of the token, as with keys.
+    """
+
+    __tablename__ = "service_tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    guid: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[str]] = mapped_column(default=list)
+    created_by_id: Mapped[int | None]  # no foreign key: the token stays
+    created_at: Mapped[dt.datetime]
+    active_at: Mapped[dt.datetime | None]
+    expires_at: Mapped[dt.datetime | None]
+
+
+class UsedSignature(Table):
+    """A signed request that changed something, remembered for as long as its date would be accepted again."""
+
+    __tablename__ = "used_signatures"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[dt.datetime] = mapped_column(index=True)

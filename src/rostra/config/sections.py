@@ -204,6 +204,11 @@ class Applications:
     default_api_key_env: bool = setting(
         True, "Give content CONNECT_API_KEY, a short-lived key of its owner.", name="DefaultAPIKeyEnv"
     )
+    metrics_collection_enabled: bool = setting(
+        True,
+        "Record every half minute what each process takes of CPU and memory, for two days. An item may say otherwise.",
+        reloadable=True,
+    )
     render_timeout: dt.timedelta = setting(dt.timedelta(hours=1), "How long rendering one document may take.")
     build_patience: dt.timedelta = setting(
         dt.timedelta(seconds=30),

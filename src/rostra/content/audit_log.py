@@ -23,7 +23,12 @@ from rostra.content.tables import AuditEntry
 from rostra.errors import Invalid, NotFound
 
 # What changes all the time without anybody changing it, and the log itself.
-NOT_CHANGES = frozenset({"sessions", "tasks", "task_lines", "jobs", "visits", "audit_entries", "environments"})
+NOT_CHANGES = frozenset(
+    [
+        *("sessions", "tasks", "task_lines", "jobs", "visits", "audit_entries", "environments"),
+        *("usage_sessions", "job_samples", "used_signatures"),
+    ]
+)
 SECRET = frozenset({"password_hash", "key_hash", "token_hash", "token", "public_key", "value", "secrets", "image"})
 LONGEST_VALUE = 1000  # characters of one value that are kept
 LONGEST_DESCRIPTION = 500

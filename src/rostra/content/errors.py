@@ -332,6 +332,18 @@ class ProhibitedVariable(Conflict):
         super().__init__(f"the variable {shown(name)} is set by the server", hint="Choose another name.")
 
 
+class VariablesChanged(Conflict):
+    """They were read before somebody else changed them."""
+
+    code = "variables-changed"
+    number = 106
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the environment variables were changed meanwhile", hint="Read them again, then repeat your change."
+        )
+
+
 class DuplicateVariable(Conflict):
     code = "duplicate-variable"
     number = 149

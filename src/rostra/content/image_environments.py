@@ -59,6 +59,16 @@ class EnvironmentTaken(Conflict):
         super().__init__(f"there is an execution environment {name[:80]!r} already", hint="Change that one.")
 
 
+class EnvironmentChanged(Conflict):
+    """It was read before somebody else changed it."""
+
+    code = "execution-environment-changed"
+    number = 80
+
+    def __init__(self) -> None:
+        super().__init__("the execution environment was changed meanwhile", hint="Read it again and repeat.")
+
+
 class EnvironmentPermission(Invalid):
     code = "execution-environment-permission"
     number = 246

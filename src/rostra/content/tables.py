@@ -182,6 +182,54 @@ class Visit(Table):
     __table_args__ = (sa.Index("visits_by_item", "item_id", "at"), sa.Index("visits_by_time", "at"))
 
 
+class UsageSession(Table):
+    """One visitor's WebSocket to interactive content, from its beginning to its end. ``key`` is the gateway's.
+
+    ``seen_at`` is when the gateway last said that it goes on; ``ended_at`` None: it does.
+    """
+
+    __tablename__ = "usage_sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"))
+    user_id: Mapped[int | None]  # no foreign key, as with visits
+    began_at: Mapped[dt.datetime]
+    seen_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (
+        sa.Index("usage_sessions_by_item", "item_id", "began_at"),
+        sa.Index("usage_sessions_by_time", "began_at"),
+        sa.Index("usage_sessions_open", "ended_at", "seen_at"),
+    )
+
+
+class JobSample(Table):
+    """What one process and all it started took at one moment. ``cpu`` is in cores, since the sample before."""
+
+    __tablename__ = "job_samples"
+
+    job_key: Mapped[str] = mapped_column(sa.ForeignKey("jobs.key", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[dt.datetime] = mapped_column(primary_key=True)
+    cpu: Mapped[float]
+    memory_bytes: Mapped[int]
+    processes: Mapped[int]
+    connections: Mapped[int]
+
+    __table_args__ = (sa.Index("job_samples_by_time", "at"),)
+
+
+class Notice(Table):
+    """A text administrators wrote for everybody, by what it is: ``documentation``."""
+
+    __tablename__ = "notices"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(sa.Text)
+    updated_at: Mapped[dt.datetime]
+
+
 class Tag(Table):
     """A word to find content by. One without a parent is a category: content cannot have it itself."""
 

@@ -85,8 +85,8 @@ class Collected:
 
 async def store(session: AsyncSession, batch: Sequence[Seen]) -> int:
     """Write visits; those of items that are gone are dropped. Return how many were written."""
-    items = await _ids(session, Item, {seen.item for seen in batch})
-    users = await _ids(session, User, {seen.user for seen in batch if seen.user})
+    items = await ids_of(session, Item, {seen.item for seen in batch})
+    users = await ids_of(session, User, {seen.user for seen in batch if seen.user})
     rows = [
         {
             "item_id": items[seen.item],
@@ -127,6 +127,13 @@ async def listing(
     wanted = wanted.order_by(Visit.id.desc() if down else Visit.id).limit(limit)
     rows = [Row(**row._mapping) for row in await session.execute(wanted)]
     return rows[::-1] if backwards else rows
+
+
+async def last(session: AsyncSession, asked: Asked, *, limit: int, newest_first: bool = False) -> int | None:
+    """Return the id after which the last page begins; None when everything fits on one."""
+    order = Visit.id if newest_first else Visit.id.desc()
+    wanted = _filtered(sa.select(Visit.id), asked).order_by(order).offset(limit).limit(1)
+    return (await session.execute(wanted)).scalar_one_or_none()
 
 
 _COLUMNS = (
@@ -171,7 +178,8 @@ async def prune(session: AsyncSession, now: dt.datetime, kept: dt.timedelta = KE
     await session.execute(sa.delete(Visit).where(Visit.at < now - kept))
 
 
-async def _ids(session: AsyncSession, table: type[Item] | type[User], guids: Collection[str]) -> dict[str, int]:
+async def ids_of(session: AsyncSession, table: type[Item] | type[User], guids: Collection[str]) -> dict[str, int]:
+    """Return the numbers of those of the items or people that there are."""
     found: dict[str, int] = {}
     wanted = sorted(guids)
     for start in range(0, len(wanted), _AT_ONCE):

@@ -106,6 +106,12 @@ async def names(session: AsyncSession, item: Item) -> list[str]:
     return sorted((await session.execute(wanted)).scalars())
 
 
+async def state(session: AsyncSession, item: Item) -> list[str]:
+    """Return what is another list after every change, also one that sets a value to what it was."""
+    rows = await session.execute(sa.select(Variable.name, Variable.value).where(Variable.item_id == item.id))
+    return [part for row in sorted(rows.all()) for part in row]
+
+
 async def merge(session: AsyncSession, box: Box, item: Item, changes: Iterable[Change]) -> list[str]:
     """Set those with a value, remove those with None, leave all others; return the names there are then.
 

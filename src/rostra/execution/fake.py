@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import shutil
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rostra.clock import Clock, SystemClock
 from rostra.execution.feed import Feed, Subscription
 from rostra.execution.launcher import Exit, Launch, LaunchFailed, Running
 from rostra.execution.logs import LogFile
+from rostra.execution.weights import Weight
 from rostra.ids import ProcessKey
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
@@ -70,6 +71,7 @@ class FakeLauncher:
         self.launches: list[Launch] = []
         self.stopped: list[ProcessKey] = []
         self.refuse = ""
+        self.weights: dict[ProcessKey, Weight] = {}  # of processes that take another than the usual
         self.unprotected = tuple(unprotected)
         self._clock = clock or SystemClock()
         self._running: dict[ProcessKey, tuple[Launch, Running]] = {}
@@ -102,6 +104,9 @@ class FakeLauncher:
 
     async def running(self) -> tuple[Running, ...]:
         return tuple(running for _, running in self._running.values())
+
+    async def weigh(self) -> Mapping[ProcessKey, Weight]:
+        return {key: self.weights.get(key, Weight(0.0, 1_000_000, 1)) for key in self._running}
 
     def exits(self) -> Subscription:
         return self._feed.subscribe()

@@ -22,6 +22,7 @@ from rostra.errors import Problem
 from rostra.execution import host, wire
 from rostra.execution.launcher import Exit, Launcher
 from rostra.execution.local import LocalLauncher
+from rostra.execution.weights import Scales
 from rostra.ids import ProcessKey
 
 REFUSED = 78  # EX_CONFIG: it has said why it cannot run, starting it again would not help
@@ -103,6 +104,9 @@ class Keeper:
     async def _list(self, _message: dict[str, Any]) -> dict[str, Any]:
         return {"processes": [wire.from_running(one) for one in await self._launcher.running()]}
 
+    async def _weigh(self, _message: dict[str, Any]) -> dict[str, Any]:
+        return wire.from_weights(await self._launcher.weigh() if isinstance(self._launcher, Scales) else {})
+
     async def _probe(self, _message: dict[str, Any]) -> dict[str, Any]:
         return {"unprotected": list(await self._launcher.probe())}
 
@@ -111,6 +115,7 @@ class Keeper:
         "stop": _stop,
         "list": _list,
         "probe": _probe,
+        "weigh": _weigh,
     }
 
 

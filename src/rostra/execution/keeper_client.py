@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,7 @@ from typing import Any, Self
 from rostra.execution import wire
 from rostra.execution.feed import Feed, Subscription
 from rostra.execution.launcher import Exit, Launch, LaunchFailed, Running
+from rostra.execution.weights import Weight
 from rostra.ids import ProcessKey
 
 AWAY_SECONDS = 3.0  # how long an operation waits for the keeper to come back
@@ -81,6 +83,9 @@ class KeeperLauncher:
         found = await self._list(self._ask_until_answered)
         self._known |= {one.key for one in found}
         return found
+
+    async def weigh(self) -> Mapping[ProcessKey, Weight]:
+        return wire.to_weights(await self._ask({"op": "weigh"}))
 
     def exits(self) -> Subscription:
         return self._feed.subscribe()

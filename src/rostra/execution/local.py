@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ from rostra.execution.launcher import Exit, Launch, LaunchFailed, Running
 from rostra.execution.logs import LogFile
 from rostra.execution.sandbox import HostFacts
 from rostra.execution.tree import Output, Tree, spawn
+from rostra.execution.weights import Weight, weigh
 from rostra.ids import ProcessKey
 
 logger = logging.getLogger(__name__)
@@ -98,6 +100,10 @@ class LocalLauncher:
     async def running(self) -> tuple[Running, ...]:
         return tuple(child.running for child in self._children.values())
 
+    async def weigh(self) -> Mapping[ProcessKey, Weight]:
+        pids = {key: child.tree.pid for key, child in self._children.items()}
+        return await asyncio.to_thread(_weights, pids)
+
     def exits(self) -> Subscription:
         return self._feed.subscribe()
 
@@ -166,6 +172,10 @@ class LocalLauncher:
         if not self._host.root or launch.user is not None:
             return launch
         return dataclasses.replace(launch, user=accounts.choose("", root=True))
+
+
+def _weights(pids: Mapping[ProcessKey, int]) -> dict[ProcessKey, Weight]:
+    return {key: found for key, pid in pids.items() if (found := weigh(pid)) is not None}
 
 
 async def _end(child: _Child, grace_seconds: float) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rostra.execution.launcher import Exit, Launch, LaunchFailed, Mount, Running
+from rostra.execution.weights import Weight
 from rostra.ids import ProcessKey
 
 LONGEST_LINE = 1024 * 1024
@@ -78,6 +79,17 @@ def from_running(what: Running) -> dict[str, Any]:
 
 def to_running(found: Mapping[str, Any]) -> Running:
     return Running(ProcessKey(found["key"]), int(found["pid"]), Path(found["socket"]), dict(found["labels"]))
+
+
+def from_weights(what: Mapping[ProcessKey, Weight]) -> dict[str, Any]:
+    return {"processes": {key: [one.cpu_seconds, one.memory_bytes, one.processes] for key, one in what.items()}}
+
+
+def to_weights(found: Mapping[str, Any]) -> dict[ProcessKey, Weight]:
+    return {
+        ProcessKey(key): Weight(float(cpu), int(memory), int(count))
+        for key, (cpu, memory, count) in found["processes"].items()
+    }
 
 
 def from_exit(what: Exit) -> dict[str, Any]:

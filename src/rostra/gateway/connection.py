@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, cast
 
@@ -280,12 +281,19 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = None
         self.transport.abort()
 
-    def become_pair(self, backend: BackendConnection, process: Process | None, right: Right | None) -> None:
+    def become_pair(
+        self,
+        backend: BackendConnection,
+        process: Process | None,
+        right: Right | None,
+        left: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Let both ends speak their own protocol; ``left`` is called once one of them has ended."""
         self._state = State.CLOSED
         self.exchange = None
         self._plane.clients.discard(self)
         pending, self._pending = self._pending, b""
-        pair = Pair(self.transport, backend.transport, process, self._plane.pairs.discard, right)
+        pair = Pair(self.transport, backend.transport, process, self._plane.pairs.discard, right=right, left=left)
         self._plane.pairs.add(pair)
         self.release()
         if pending:

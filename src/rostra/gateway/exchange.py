@@ -355,7 +355,7 @@ class Exchange:
         self.ended = True
         backend.exchange = None
         backend.resume()
-        self.client.become_pair(backend, process, right)
+        self.client.become_pair(backend, process, right, self.plane.joined(self._decision))
 
     # When access ends
 

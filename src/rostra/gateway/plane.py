@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from rostra.clock import Clock, SystemClock
 from rostra.gateway import paths
+from rostra.gateway.attendance import Attendance
 from rostra.gateway.backend import BackendConnection, Backends
 from rostra.gateway.connection import ClientConnection
 from rostra.gateway.decide import BadDecision, Credential, Decision, Decisions, read_decision
@@ -62,6 +63,7 @@ class Plane:
         self._more_at: dict[str, float] = {}
         self._changed: list[Pool] = []
         self._visits: list[list[Any]] = []
+        self._attendance = Attendance()
         self.changes = 0  # how often control said that decisions may be others
         self._tasks: asyncio.TaskGroup
         self._rights = Rights(self._open_visits, self.decide)
@@ -76,6 +78,8 @@ class Plane:
             await stop.wait()
             server.close()
             await self._drain()
+            await asyncio.sleep(0)  # what was closed has ended then
+            self._tell_sessions()
             self.backends.close()
             for task in (*always, *self._starting.values(), *(task for task, _ in self._deciding.values())):
                 task.cancel()
@@ -105,6 +109,7 @@ class Plane:
             try:
                 self._sweep(self.now())
                 self._tell_visits()
+                self._tell_sessions()
             except Exception:
                 log.exception("sweeping failed")
 
@@ -338,9 +343,27 @@ class Plane:
             path, agent = request.path.decode("latin-1"), fields.agent.decode("latin-1")
             self._visits.append([decision.item, decision.user, path, self._clock.now().timestamp(), agent])
 
+    def joined(self, decision: Decision | None) -> Callable[[], None]:
+        """Note that somebody holds a WebSocket to content from here on; return what to call once it has ended."""
+        if decision is None or not decision.item:
+            return _nothing
+        session = self._attendance.begin(decision.item, decision.user, self._clock.now().timestamp())
+        return lambda: self._attendance.end(session, self._clock.now().timestamp())
+
+    def _tell_sessions(self) -> None:
+        if not self.link.connected.is_set():
+            return
+        rows = self._attendance.news(self._clock.now().timestamp())
+        for start in range(0, len(rows), 500):
+            self.link.tell({"tell": "sessions", "rows": rows[start : start + 500]})
+
     def _tell_visits(self) -> None:
         if not self.link.connected.is_set():
             return  # told when control is back
         visits, self._visits = self._visits, []
         for start in range(0, len(visits), 100):
             self.link.tell({"tell": "visits", "rows": visits[start : start + 100]})
+
+
+def _nothing() -> None:
+    pass

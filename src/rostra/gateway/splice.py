@@ -45,7 +45,10 @@ class Side(asyncio.Protocol):
 class Pair:
     """Client and process of one WebSocket. Counts as one connection of the process until either side ends."""
 
-    __slots__ = ("_ended", "_heard", "_heard_client", "_process", "backend", "client", "closing_since", "right")
+    __slots__ = (
+        *("_ended", "_heard", "_heard_client", "_left", "_process"),
+        *("backend", "client", "closing_since", "right"),
+    )
 
     def __init__(
         self,
@@ -53,7 +56,9 @@ class Pair:
         backend: asyncio.Transport,
         process: Process | None,
         ended: Callable[[Pair], None],
+        *,
         right: Right | None = None,
+        left: Callable[[], None] = lambda: None,
     ) -> None:
         self.right = right
         self.client, self.backend = Side(self, client), Side(self, backend)
@@ -61,6 +66,7 @@ class Pair:
         self.backend.connect(self.client)
         self._process = process
         self._ended = ended
+        self._left = left
         self._heard = self._heard_client = time.monotonic()
         self.closing_since = 0.0
         for side in (self.client, self.backend):
@@ -70,6 +76,7 @@ class Pair:
         if self._process is not None:
             self._process.leave()
             self._process = None
+        self._left()
         if self.closing_since:
             self._ended(self)
         else:

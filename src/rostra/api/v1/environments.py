@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
-from rostra.api import edge
+from rostra.api import edge, matching
 from rostra.api.edge import Administrator, Known, Live, Reading, Writing
 from rostra.clock import wire_time
 from rostra.content import image_environments
-from rostra.content.image_environments import EnvironmentPermission, NoSuchEnvironment
+from rostra.content.image_environments import EnvironmentChanged, EnvironmentPermission, NoSuchEnvironment
 from rostra.content.tables import ImageEnvironment
 from rostra.ids import new_guid
 
@@ -50,22 +51,33 @@ async def create_environment(who: Administrator, given: Fields, live: Live, sess
 
 
 @router.get("/v1/environments/{guid}")
-async def get_environment(guid: str, who: Known, session: Reading) -> dict[str, Any]:  # noqa: ARG001
-    """One execution environment."""
-    return shape(await image_environments.get(session, guid))
+async def get_environment(guid: str, who: Known, session: Reading, response: Response) -> dict[str, Any]:  # noqa: ARG001
+    """One execution environment; ``ETag`` marks its present state for ``If-Match``."""
+    row = await image_environments.get(session, guid)
+    matching.tell(response, _state(row))
+    return shape(row)
+
+
+def _state(row: ImageEnvironment) -> str:
+    return matching.mark((row.guid, row.updated_at, sorted(row.fields.items(), key=str)))
 
 
 @router.put("/v1/environments/{guid}")
 async def replace_environment(
+    *,
     guid: str,
     who: Administrator,  # noqa: ARG001
     given: Fields,
     live: Live,
     session: Writing,
+    request: Request,
+    response: Response,
 ) -> dict[str, Any]:
-    """Replace everything but its name and cluster."""
+    """Replace everything but its name and cluster; with ``If-Match`` only while nobody else has."""
     row = await image_environments.get(session, guid)
+    matching.require(request, _state(row), EnvironmentChanged)
     await image_environments.replace(session, row, given, live.clock.now())
+    matching.tell(response, _state(row))
     return shape(row)
 
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import sqlalchemy as sa
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from rostra.api import shapes
-from rostra.api.edge import Known, Live, changing
+from rostra.api.addresses import Addresses, Links
+from rostra.api.edge import Known, Live, Publisher, Reading, changing
 from rostra.api.services import Services
 from rostra.api.subjects import Inspected, Subject, load_to_edit
+from rostra.api.v1.usage import moment
 from rostra.clock import wire_time
-from rostra.content import audit_log, items, job_records
-from rostra.content.tables import Job
+from rostra.content import access, audit_log, items, job_records, job_samples
+from rostra.content.job_samples import Sample
+from rostra.content.tables import Item, Job, JobSample
 from rostra.db.engine import transaction
 from rostra.errors import Conflict, Invalid, NotFound
 from rostra.execution import logs
@@ -141,6 +145,55 @@ async def _tail(live: Services, key: str) -> AsyncIterator[str]:
         if row.ended_at is not None:
             return
         await anyio.sleep(TAIL_SECONDS)
+
+
+@router.get("/v1/content/{guid}/jobs/{key}/metrics")
+async def get_metrics(
+    key: str, subject: Inspected, since: Annotated[str, Query(alias="from")] = "", to: str = ""
+) -> dict[str, Any]:
+    """What a job took, every half minute of the last two days: CPU in cores, memory in bytes, open connections."""
+    row = await _one(subject, key)
+    first, last = moment("from", since), moment("to", to, end=True)
+    samples = await job_samples.listing(subject.session, row.key, since=first, until=last)
+    return {"job_key": row.key, "content_guid": subject.guid, "metrics": [_sample(one) for one in samples]}
+
+
+def _sample(one: JobSample) -> dict[str, Any]:
+    return {
+        "time": wire_time(one.at),
+        "cpu": one.cpu,
+        "memory": one.memory_bytes,
+        "processes": one.processes,
+        "connections": one.connections,
+    }
+
+
+@router.get("/metrics/procs")
+async def list_processes(who: Publisher, live: Live, session: Reading, links: Links) -> dict[str, Any]:
+    """What runs now, by process id, as far as the caller may change its content; CPU in cores, memory in bytes."""
+    taken = {sample.job: sample for sample in await live.taken()}
+    wanted = sa.select(Job, Item).join(Item, Item.id == Job.item_id).where(Job.ended_at.is_(None))
+    rows = await session.execute(wanted.where(access.changeable_by(who)).order_by(Job.id))
+    return {
+        str(job.pid): _process(job, item, taken[job.key], links) for job, item in rows if job.pid and job.key in taken
+    }
+
+
+def _process(job: Job, item: Item, taken: Sample, links: Addresses) -> dict[str, Any]:
+    return {
+        "appId": item.id,
+        "appGuid": item.guid,
+        "appName": item.name,
+        "appUrl": links.content(item.guid),
+        "appRunAs": item.run_as or "",
+        "type": job.tag,
+        "cpuCurrent": taken.cpu,
+        "cpuTotal": os.cpu_count() or 1,
+        "ram": taken.memory_bytes,
+        "jobKey": job.key,
+        "processes": taken.processes,
+        "connections": taken.connections,
+    }
 
 
 @router.post("/v1/content/{guid}/restart")

@@ -14,8 +14,10 @@ from fastapi import APIRouter
 from packaging.version import Version
 
 import rostra
+from rostra.api import abilities
 from rostra.api.edge import Known, Live
 from rostra.config.sections import Settings
+from rostra.content import thumbnails
 from rostra.runtimes.model import Runtime, RuntimeState
 
 router = APIRouter()
@@ -79,11 +81,15 @@ def _license() -> dict[str, Any]:
         "has-key": True,
         "has-trial": False,
         "tier": "open-source",
+        "sku-year": "",
         "edition": "open-source",
         "cores": 0,
         "connections": 0,
         "type": "local",
         "users": 0,
+        "user-activity-days": 365,
+        "users-grace": "",
+        "shiny-users": 0,
         "allow-apis": True,
         "custom-branding": True,
         "current-user-execution": False,
@@ -111,16 +117,28 @@ def _abilities(settings: Settings) -> dict[str, Any]:
         "enable_image_management": False,
         "default_image_selection_enabled": False,
         "default_environment_management_selection": settings.applications.default_environment_management_selection,
-        "default_r_environment_management": False,
         "default_py_environment_management": managed,
         "oauth_integrations_enabled": False,
         "locked_content_enabled": True,
-        "mail_all": False,
-        "mail_configured": settings.server.email_provider != "none",
         "viewers_can_only_see_themselves": False,
         "self_registration": False,
         "username_validator": "default",
-        "maximum_app_image_size": 10_000_000,
+        "maximum_app_image_size": thumbnails.MOST_BYTES,
+        **abilities.further(settings),
+    }
+
+
+@router.get("/v1/server_settings/public")
+async def public_settings(live: Live) -> dict[str, Any]:
+    """What a sign-in page needs to know; open to everybody."""
+    settings = live.settings()
+    return {
+        "system_display_name": settings.server.system_display_name,
+        "dashboard_path": "/" + settings.server.dashboard_path.strip("/"),
+        "logout_url": "__logout__",
+        "authentication": _authentication(),
+        "self_registration": False,
+        "customized_landing": False,
     }
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
@@ -13,12 +13,14 @@ from starlette.requests import Request
 
 from rostra.api.addresses import Links
 from rostra.api.edge import Publisher, Reading
+from rostra.api.paging import Chosen, cursor_of, keyset, text_of
 from rostra.auth.principals import Principal
 from rostra.clock import wire_time
 from rostra.content import access, usage
-from rostra.content.tables import Item
+from rostra.content.tables import Item, Rendering
 from rostra.content.usage import Asked, Row
 from rostra.errors import Invalid
+from rostra.rendering.tables import Variant
 
 router = APIRouter()
 
@@ -36,14 +38,6 @@ class BadMoment(Invalid):
         super().__init__(f"{name} is not a moment", hint="Write for example 2026-09-01T12:00:00Z or 2026-09-01.")
 
 
-class BadCursor(Invalid):
-    code = "bad-cursor"
-    number = 25
-
-    def __init__(self) -> None:
-        super().__init__("this page does not exist", hint="Begin again without a cursor.")
-
-
 @router.get("/v1/instrumentation/content/hits")
 async def list_hits(
     who: Publisher,
@@ -53,7 +47,7 @@ async def list_hits(
     to: str = "",
 ) -> list[dict[str, Any]]:
     """Every hit, oldest first: of all content for administrators, else of the content the person may change."""
-    asked = await _asked(session, who, content_guid, since, to, only_shown=False)
+    asked = await asked_of(session, who, content_guid, since, to, only_shown=False)
     rows = await usage.listing(session, asked, limit=MOST_HITS)
     return [_hit(row) for row in rows]
 
@@ -74,42 +68,39 @@ async def list_visits(
     asc_order: bool = True,
 ) -> dict[str, Any]:
     """Visits of static content and documents, in pages with cursors."""
-    asked = await _asked(session, who, content_guid, since, to, only_shown=True)
+    asked = await asked_of(session, who, content_guid, since, to, only_shown=True)
     size = min(max(limit, 1), LARGEST_PAGE)
-    page = await usage.listing(
-        session,
-        asked,
-        limit=size + 1,
-        after=_cursor(next),
-        before=None if next else _cursor(previous),
-        newest_first=not asc_order,
+    chosen = Chosen(size=size, next=cursor_of(next), previous=cursor_of(previous), ascending=asc_order)
+    page = await usage.listing(session, asked, **chosen.bounds())
+    rows, before, after = chosen.cut(page)
+    last = await usage.last(session, asked, limit=size, newest_first=not asc_order)
+    variants = await _variant_keys(session, [row.rendering_id for row in rows if row.rendering_id])
+    return keyset(
+        request, links, [_visit(row, variants) for row in rows], previous=before, next=after, last=text_of(last)
     )
-    backwards = bool(previous) and not next
-    rows = page[-size:] if backwards else page[:size]
-    more, before = (bool(next or previous), len(page) > size) if backwards else (len(page) > size, bool(next))
-    cursors = {
-        "next": str(rows[-1].id) if rows and more else None,
-        "previous": str(rows[0].id) if rows and before else None,
-    }
-    return {"paging": _paging(request, links.base, cursors), "results": [_visit(row) for row in rows]}
 
 
-def _paging(request: Request, base: str, cursors: dict[str, str | None]) -> dict[str, Any]:
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in ("next", "previous")]
+async def _variant_keys(session: AsyncSession, renderings: list[int]) -> dict[int, str]:
+    """Return the keys of the variants these renderings are of; one that is gone is not there."""
+    wanted = sa.select(Rendering.id, Variant.key).join(
+        Variant,
+        sa.or_(
+            Variant.id == Rendering.variant_id,
+            sa.and_(Rendering.variant_id.is_(None), Variant.item_id == Rendering.item_id, Variant.is_default),
+        ),
+    )
+    rows = await session.execute(wanted.where(Rendering.id.in_(sorted(set(renderings)))))
+    return dict(rows.all())
 
-    def address(*more: tuple[str, str]) -> str:
-        return f"{base}/__api__/v1/instrumentation/content/visits?{urlencode([*kept, *more])}"
 
-    pages = {name: address((name, cursor)) if cursor else None for name, cursor in cursors.items()}
-    return {"cursors": cursors, "first": address(), "last": None, **pages}
-
-
-async def _asked(session: AsyncSession, who: Principal, guids: str, since: str, to: str, *, only_shown: bool) -> Asked:
+async def asked_of(
+    session: AsyncSession, who: Principal, guids: str, since: str, to: str, *, only_shown: bool
+) -> Asked:
     named = [guid for guid in guids.split("|") if guid]
     items = None
     if named or not who.is_administrator:
         items = list((await session.execute(_changeable(who, named))).scalars())
-    return Asked(items=items, since=_moment("from", since), until=_moment("to", to, end=True), only_shown=only_shown)
+    return Asked(items=items, since=moment("from", since), until=moment("to", to, end=True), only_shown=only_shown)
 
 
 def _changeable(who: Principal, guids: list[str]) -> sa.Select[int]:
@@ -118,7 +109,7 @@ def _changeable(who: Principal, guids: list[str]) -> sa.Select[int]:
     return wanted.where(Item.guid.in_(guids[:MOST_GUIDS])) if guids else wanted
 
 
-def _moment(name: str, text: str, *, end: bool = False) -> dt.datetime | None:
+def moment(name: str, text: str, *, end: bool = False) -> dt.datetime | None:
     """Read RFC 3339, or a day: its first moment, or with ``end`` the first after it."""
     if not text:
         return None
@@ -134,12 +125,6 @@ def _moment(name: str, text: str, *, end: bool = False) -> dt.datetime | None:
         raise BadMoment(name) from None
 
 
-def _cursor(text: str) -> int | None:
-    if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise BadCursor
-    return int(text) if text else None
-
-
 def _hit(row: Row) -> dict[str, Any]:
     return {
         "id": row.id,
@@ -150,11 +135,11 @@ def _hit(row: Row) -> dict[str, Any]:
     }
 
 
-def _visit(row: Row) -> dict[str, Any]:
+def _visit(row: Row, variants: Mapping[int, str]) -> dict[str, Any]:
     return {
         "content_guid": row.item,
         "user_guid": row.user,
-        "variant_key": None,
+        "variant_key": None if row.rendering_id is None else variants.get(row.rendering_id),
         "rendering_id": None if row.rendering_id is None else str(row.rendering_id),
         "bundle_id": None if row.bundle_id is None else str(row.bundle_id),
         "time": wire_time(row.at),

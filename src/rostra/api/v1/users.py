@@ -280,6 +280,23 @@ async def delete_key(guid: str, key_id: str, who: Known, live: Live, session: Wr
     return Response(status_code=204)
 
 
+@router.get("/v1/user/api_keys")
+@router.get("/keys")
+async def my_keys(who: Known, session: Reading) -> list[dict[str, Any]]:
+    """The caller's own API keys, without their secrets."""
+    owner = await users.by_id(session, who.user_id)
+    return [key_shape(key, owner) for key in await keys.of_user(session, owner.id)]
+
+
+@router.delete("/v1/user/api_keys/{key_id}", status_code=204)
+@router.delete("/keys/{key_id}", status_code=204)
+async def delete_my_key(key_id: str, who: Known, live: Live, session: Writing) -> Response:
+    """Revoke one of the caller's own keys at once."""
+    await session.delete(await keys.one_of_user(session, who.user_id, key_id))
+    after_commit(session, _forgets(live))
+    return Response(status_code=204)
+
+
 @router.post("/v1/experimental/bootstrap")
 @router.post("/v1/bootstrap")
 async def bootstrap(request: Request, live: Live, session: Writing) -> dict[str, str]:
