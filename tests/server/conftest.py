@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import interpreters
+from support.database import empty_database, postgres_socket
 from support.server import Server, running_server
+
+__all__ = ["postgres_socket"]
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +33,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running_server(tmp_path_factory.mktemp("rostra"), [python]) as started:
         yield started
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def either(request: pytest.FixtureRequest, python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on each database."""
+    with contextlib.ExitStack() as stack:
+        extra = ""
+        if request.param == "postgres":
+            extra = stack.enter_context(empty_database(request.getfixturevalue("postgres_socket")))
+        folder = tmp_path_factory.mktemp(request.param)
+        yield stack.enter_context(running_server(folder, [Path(python)], extra))

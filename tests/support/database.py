@@ -6,6 +6,7 @@ A room's ``conftest.py`` says ``from support.database import *``; a test that ta
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import os
 import pwd
@@ -128,6 +129,17 @@ def database_settings(request: pytest.FixtureRequest, tmp_path: Path, sqlite_tem
     _sql(socket, f"CREATE DATABASE {name} TEMPLATE template")
     yield postgres_settings(tmp_path, socket, name)
     _sql(socket, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def empty_database(socket: Path) -> Iterator[str]:
+    """Make an empty database for a whole server; yield the lines of its configuration."""
+    name = f"s{os.urandom(6).hex()}"
+    _sql(socket, f"CREATE DATABASE {name}")
+    try:
+        yield f"[Database]\nProvider = postgres\n[Postgres]\nURL = postgres://postgres@/{name}?host={socket}\n"
+    finally:
+        _sql(socket, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
