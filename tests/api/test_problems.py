@@ -243,10 +243,3 @@ async def test_a_collision_is_409(world: World) -> None:
     answer = await client.get("collide")
     await client.http.aclose()
     assert (answer.status_code, answer.json()["code"]) == (409, 80)
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-async def test_publishing_from_git_is_refused_as_clients_expect(world: World, method: str) -> None:
-    guid = (await item_of(world))["guid"]
-    answer = await world.client("ada").ask(method, f"v1/content/{guid}/repository", {})
-    assert (answer.status_code, answer.json()["code"]) == (404, 4 if method == "GET" else 145)

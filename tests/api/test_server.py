@@ -26,7 +26,7 @@ async def test_no_licence_flag_blocks_a_client(world: World) -> None:
     told = await world.client().read("server_settings")
     assert told["license"]["allow-apis"] is True
     assert told["execution_type"] == "native"
-    assert told["git_enabled"] is False
+    assert (told["git_enabled"], told["git_available"]) == (True, True)
 
 
 # The published client of the editor reads these, and takes what is missing for "no".

@@ -251,10 +251,6 @@ def test_node_is_said_to_be_absent(publisher: Publisher, tmp_path: Path) -> None
 
 
 def test_what_is_not_offered_is_refused_in_words(publisher: Publisher, tmp_path: Path) -> None:
-    words = ("deploy", "git", "-n", "rostra", "--repository", "https://git.example/a/b", "--title", "From git")
-    done = publisher.server.client(*words, cwd=tmp_path, check=False)
-    assert done.returncode == 1
-    assert "not enabled" in done.stdout + done.stderr
     login = publisher.server.client("login", "-s", publisher.server.url, "--no-wait", cwd=tmp_path, check=False)
     assert login.returncode == 1
     assert "404" in login.stdout + login.stderr

@@ -26,7 +26,8 @@ from rostra.auth import sessions as browser_sessions
 from rostra.auth.principals import Role
 from rostra.auth.tables import User
 from rostra.config.sections import Settings
-from rostra.content import items
+from rostra.content import bundles, items
+from rostra.content.git_location import Location
 from rostra.content.places import Places
 from rostra.content.tables import Bundle, Item
 from rostra.content.variables import Box
@@ -96,6 +97,30 @@ class PlayedReports:
 
     async def enqueue_test_mail(self, session: AsyncSession, to: str, user_id: int) -> TaskId:
         return await self.tasks.enqueue(session, "send-test-mail", {"to": to}, user_id=user_id)
+
+
+class PlayedGit:
+    """Adds the tasks and does nothing else."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self.tasks, self.available = tasks, True
+
+    async def enqueue_deploy(self, session: AsyncSession, item: Item, user_id: int, *, activate: bool = True) -> TaskId:
+        payload = {"guid": item.guid, "activate": activate}
+        return await self.tasks.enqueue(session, "git-deploy", payload, subject=item.guid, user_id=user_id)
+
+    async def enqueue_bundle(
+        self, session: AsyncSession, item: Item, place: Location, ref: str, user_id: int
+    ) -> tuple[int, TaskId]:
+        made = await bundles.reserve(session, item, user_id, NOON)
+        payload = {"place": [place.url, place.branch, place.directory], "ref": ref, "bundle_id": made.id}
+        return made.id, await self.tasks.enqueue(session, "git-bundle", payload, subject=item.guid, user_id=user_id)
+
+    async def enqueue_branches(self, session: AsyncSession, url: str, user_id: int) -> TaskId:
+        return await self.tasks.enqueue(session, "git-branches", {"url": url}, user_id=user_id)
+
+    async def enqueue_directories(self, session: AsyncSession, url: str, branch: str, user_id: int) -> TaskId:
+        return await self.tasks.enqueue(session, "git-directories", {"url": url, "branch": branch}, user_id=user_id)
 
 
 class Client:
@@ -233,6 +258,7 @@ async def world(engine: AsyncEngine, settings: Settings, **changes: Any) -> Asyn
             "on_credential_changed": lambda: changed.append("credentials"),
             "stop_job": stop_job,
             "reports": PlayedReports(tasks),
+            "git": PlayedGit(tasks),
             **changes,
         }
     )

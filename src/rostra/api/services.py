@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.auth.passwords import Passwords
 from rostra.clock import Clock
 from rostra.config.sections import Settings
+from rostra.content.git_location import Location
 from rostra.content.job_samples import Sample
 from rostra.content.places import Places
 from rostra.content.tables import Item, Rendering
@@ -63,6 +64,25 @@ async def nothing_taken() -> Sequence[Sample]:
     return ()
 
 
+class FromGit(Protocol):
+    """Content from Git repositories; each method adds a task within the given transaction."""
+
+    @property
+    def available(self) -> bool: ...
+
+    async def enqueue_deploy(
+        self, session: AsyncSession, item: Item, user_id: int, *, activate: bool = True
+    ) -> TaskId: ...
+
+    async def enqueue_bundle(
+        self, session: AsyncSession, item: Item, place: Location, ref: str, user_id: int
+    ) -> tuple[int, TaskId]: ...
+
+    async def enqueue_branches(self, session: AsyncSession, url: str, user_id: int) -> TaskId: ...
+
+    async def enqueue_directories(self, session: AsyncSession, url: str, branch: str, user_id: int) -> TaskId: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Lives as long as the control process.
@@ -96,5 +116,6 @@ class Services:
     stop_job: Callable[[str], Awaitable[None]]
     beside: Callable[[], Awaitable[Beside]] = nothing_beside
     reports: Reports
+    git: FromGit
     running: Callable[[], Mapping[str, int]] = dict
     taken: Callable[[], Awaitable[Sequence[Sample]]] = nothing_taken

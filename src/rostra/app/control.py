@@ -20,6 +20,8 @@ from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
 from rostra.app.desk_rows import Rows
 from rostra.app.environment_work import EnvironmentWork
+from rostra.app.git_polling import GitPolling
+from rostra.app.git_work import GitWork, open_git
 from rostra.app.inner_api import InnerApi
 from rostra.app.installed import Installed, installed
 from rostra.app.journal import Journal
@@ -37,6 +39,7 @@ from rostra.auth.passwords import Passwords
 from rostra.clock import Clock, SystemClock
 from rostra.config.load import Loaded
 from rostra.content import usage_sessions, variables
+from rostra.content.git import Git
 from rostra.content.places import Places
 from rostra.content.processes import Processes
 from rostra.content.tools import Tools
@@ -49,6 +52,7 @@ from rostra.execution.launcher import Launcher
 from rostra.execution.pool import Pools
 from rostra.execution.shell import SandboxedShell
 from rostra.jobs.node import only_one
+from rostra.jobs.queue import Limits
 from rostra.jobs.tasks import Tasks
 from rostra.jobs.worker import Workers
 from rostra.mail.postman import Postman
@@ -70,6 +74,7 @@ class Control:
     upkeep: Upkeep
     shop: WorkShop
     reports: Reports
+    git: GitWork
     desk: Desk
     app: Starlette
 
@@ -99,7 +104,8 @@ async def control(
         reconciling.close_folders(places, sandboxed=facts.bwrap is not None)
         reconciling.kernels_folder(places)
         user = accounts.choose(settings.applications.run_as)
-        shell = Building(SandboxedShell(facts, user, groups, reconciling.builds_folder(places)))
+        builds = reconciling.builds_folder(places)
+        shell = Building(SandboxedShell(facts, user, groups, builds))
         ledger = Ledger(session_factory(engine), places.data_dir, clock)
         environments = installed(settings, shell, ledger)
         journal = Journal(session_factory(engine), places, clock)
@@ -118,7 +124,8 @@ async def control(
         )
         warm = WarmRenderers(lambda: present.settings.applications.warm_rendering)
         renderer = Renderer(tools, facts, await stack.enter_async_context(warm))
-        running = _composed(present, tools, environments, renderer, launcher)
+        git = open_git(tools.settings, shell, builds)
+        running = _composed(present, tools, environments, renderer, launcher=launcher, git=git)
         journal.listener = running.visits.pool_changed
         await reconciling.disk_state(tools, environments)
         await stack.enter_async_context(tools.pools)
@@ -129,10 +136,15 @@ async def control(
         await stack.enter_async_context(running.upkeep.kept())
         ahead = EnvironmentWork(tools=tools, environments=environments, ledger=ledger, launcher=launcher)
         handlers = {**running.shop.handlers(), **rehearsing.handlers(running.shop, renderer), **ahead.handlers()}
-        handlers |= running.reports.handlers()
-        limits = running.reports.limits
+        handlers |= {**running.reports.handlers(), **running.git.handlers()}
+
+        def limits() -> Limits:
+            return {**running.reports.limits(), **running.git.limits()}
+
         workers = Workers(running.shop.tasks, handlers, node=str(places.data_dir), count=WORKERS, limits=limits)
-        await stack.enter_async_context(_beside(workers, Clockwork(running.reports), running.reports.postman))
+        await stack.enter_async_context(
+            _beside(workers, Clockwork(running.reports), running.reports.postman, GitPolling(running.git))
+        )
         await stack.enter_async_context(running.visits.socket.serve(places.run_dir / "decide.sock"))
         yield running
 
@@ -150,7 +162,7 @@ def _pools(launcher: Launcher, clock: Clock, journal: Journal) -> Pools:
 
 
 def _composed(
-    present: Present, tools: Tools, environments: Installed, renderer: Renderer, launcher: Launcher
+    present: Present, tools: Tools, environments: Installed, renderer: Renderer, *, launcher: Launcher, git: Git | None
 ) -> Control:
     """Wire what has no lifetime of its own."""
     processes = Processes(tools)
@@ -169,9 +181,10 @@ def _composed(
     )
     postman = Postman(tools.sessions, tools.reading, tools.settings, tools.clock)
     reports = Reports(tools=tools, tasks=tasks, render=renderer, postman=postman)
+    from_git = GitWork(tools=tools, tasks=tasks, shop=shop, git=git)
     sampling = Sampling(tools, launcher)
     passwords = Passwords()
-    api = build_api(services(present.settings, shop, passwords, reports, sampling))
+    api = build_api(services(present.settings, shop, passwords, reports, sampling=sampling, git=from_git))
     desk = Desk(
         tools=tools,
         passwords=passwords,
@@ -193,13 +206,14 @@ def _composed(
         upkeep=upkeep,
         shop=shop,
         reports=reports,
+        git=from_git,
         desk=desk,
         app=app,
     )
 
 
 @asynccontextmanager
-async def _beside(*workers: Workers | Clockwork | Postman) -> AsyncIterator[None]:
+async def _beside(*workers: Workers | Clockwork | Postman | GitPolling) -> AsyncIterator[None]:
     """Work while the block runs. Workers that fail end it: a server that takes orders and does none is of no use."""
     async with asyncio.TaskGroup() as group:
         working = [group.create_task(each.run()) for each in workers]

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rostra.app.git_work import forget_unfilled
 from rostra.app.installed import Installed
 from rostra.auth import keys
 from rostra.content import bundles, disk, items, job_records
@@ -68,6 +69,7 @@ def kernels_folder(places: Places) -> Path:
 async def disk_state(tools: Tools, environments: Installed) -> None:
     """Remove what is unfinished on disk. For start-up, before anything is built, received or rendered."""
     async with transaction(tools.sessions) as session:
+        await forget_unfilled(session)
         done = await bundles.reconcile(session, tools.places)
     async with transaction(tools.reading) as session:
         kept = await _renderings(session)

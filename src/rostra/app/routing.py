@@ -16,6 +16,7 @@ from rostra.api.request_ids import Named
 from rostra.api.services import Services
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
+from rostra.app.git_work import GitWork
 from rostra.app.reports import Reports
 from rostra.app.sampling import Sampling
 from rostra.app.work import WorkShop
@@ -51,7 +52,7 @@ def site(settings: Settings) -> Site:
 
 
 def services(
-    settings: Settings, shop: WorkShop, passwords: Passwords, reports: Reports, sampling: Sampling
+    settings: Settings, shop: WorkShop, passwords: Passwords, reports: Reports, *, sampling: Sampling, git: GitWork
 ) -> Services:
     """Return what the API's endpoints are given."""
     tools, changes = shop.tools, shop.changes
@@ -84,6 +85,7 @@ def services(
         on_credential_changed=changes.of_credential,
         stop_job=stop_job,
         reports=reports,
+        git=git,
         running=running,
         taken=sampling.present,
     )

@@ -51,13 +51,9 @@ class WorkShop:
         """Add the task, and the job record that shows it at once."""
         item = await items.get(session, wanted.guid)
         bundle = await bundles.get(session, item, wanted.bundle_id)
-        now = self.tools.clock.now()
         if wanted.activate and not wanted.build_only:
-            item.deployed_at = now
-        key = new_key()
-        log = self.tools.places.log(item.guid, key).relative_to(self.tools.places.data_dir)
-        tag = job_tag(bundle, wanted)
-        await job_records.begin(session, item.id, tag, now, key=key, bundle_id=bundle.id, log=str(log))
+            item.deployed_at = self.tools.clock.now()
+        key = await self._begin_job(session, item, bundle, wanted)
         payload = {
             "guid": item.guid,
             "bundle_id": bundle.id,
@@ -84,6 +80,26 @@ class WorkShop:
         async with JobLog(self.tools, order.guid, told["job"], output) as log:
             await deploy(order, self.tools, self.processes, self.render, log.say)
         await self.changes.of_item(order.guid)
+
+    async def deploy_now(self, order: Order, output: TaskLog) -> None:
+        """Deploy within a task that has done something else before, with a job record of its own."""
+        wanted = Deploy(guid=order.guid, bundle_id=order.bundle_id, activate=order.activate, user_id=0)
+        async with transaction(self.tools.sessions) as session:
+            item = await items.get(session, order.guid)
+            bundle = await bundles.get(session, item, order.bundle_id)
+            if order.activate:
+                item.deployed_at = self.tools.clock.now()
+            key = await self._begin_job(session, item, bundle, wanted)
+        async with JobLog(self.tools, order.guid, key, output) as log:
+            await deploy(order, self.tools, self.processes, self.render, log.say)
+        await self.changes.of_item(order.guid)
+
+    async def _begin_job(self, session: AsyncSession, item: Item, bundle: Bundle, wanted: Deploy) -> str:
+        key = new_key()
+        log = self.tools.places.log(item.guid, key).relative_to(self.tools.places.data_dir)
+        tag, now = job_tag(bundle, wanted), self.tools.clock.now()
+        await job_records.begin(session, item.id, tag, now, key=key, bundle_id=bundle.id, log=str(log))
+        return key
 
     async def _delete_cache(self, work: Work, output: TaskLog) -> None:
         """Remove every environment of one interpreter version. What runs in one ends; the next visit makes it anew."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import os
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ def complaints(settings: sections.Settings) -> Iterator[Complaint]:
     yield from _applications(settings.applications)
     yield from _scheduler(settings.scheduler)
     yield from _mail(settings)
+    yield from _git(settings)
 
 
 def listen_address(text: str) -> tuple[str, int]:
@@ -159,6 +161,29 @@ def _mail(settings: sections.Settings) -> Iterator[Complaint]:
     if smtp.user and smtp.start_tls == "never" and not smtp.ssl and smtp.host not in ("localhost", "127.0.0.1", "::1"):
         yield "SMTP.User", "the password would be sent for everybody to read; switch SSL or StartTLS on"
     yield from _positive("SMTP", "Timeout", smtp.timeout)
+
+
+def _git(settings: sections.Settings) -> Iterator[Complaint]:
+    git = settings.git
+    if git.enabled and git.executable is not None and not os.access(git.executable, os.X_OK):
+        yield "Git.Executable", f"{git.executable} is no program"
+    if git.polling_interval < dt.timedelta(seconds=1):
+        yield "Git.PollingInterval", "must be at least 1s"
+    yield from _positive("Git", "Timeout", git.timeout)
+    yield from _at_least("Git", "MaxRepositorySize", git.max_repository_size, 1_000_000)
+    seen: set[tuple[str, str]] = set()
+    for label, each in settings.git_credentials.items():
+        section = f'GitCredential "{label}"' if label else "GitCredential"
+        if not re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?", each.host):
+            yield f"{section}.Host", f"{each.host!r} is not a host; write for example git.example.org"
+        if not each.username or not each.password:
+            yield f"{section}.{'Password' if each.username else 'Username'}", "is missing"
+        for name, text in (("Username", each.username), ("Password", each.password)):
+            if not text.isprintable():
+                yield f"{section}.{name}", "holds something that cannot be sent"
+        if (each.protocol, each.host.lower()) in seen:
+            yield f"{section}.Host", f"there are two accounts for {each.host}"
+        seen.add((each.protocol, each.host.lower()))
 
 
 def _scheduler(scheduler: sections.Scheduler) -> Iterator[Complaint]:

@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import functools
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -40,10 +40,15 @@ class Declared:
     choices: tuple[str, ...]
     reloadable: bool
     unit: str
+    labelled: bool = False  # the section may stand there several times, each with its label
 
     @property
     def full_name(self) -> str:
         return f"{self.section}.{self.name}"
+
+    def key(self, label: str) -> str:
+        """Return the full name under one label: ``GitCredential "forge".Host``."""
+        return f'{self.section} "{label}".{self.name}' if label else self.full_name
 
     @property
     def variable(self) -> str:
@@ -60,14 +65,20 @@ class Declared:
 
 @functools.cache
 def all_settings() -> tuple[Declared, ...]:
-    """Return every setting, in the order of the reference page."""
-    return tuple(_walk())
+    """Return every setting of sections without labels, in the order of the reference page."""
+    return tuple(each for each in _walk() if not each.labelled)
+
+
+@functools.cache
+def labelled_settings() -> tuple[Declared, ...]:
+    """Return every setting of sections that may have labels."""
+    return tuple(each for each in _walk() if each.labelled)
 
 
 @functools.cache
 def by_name() -> dict[tuple[str, str], Declared]:
     """Return every setting under (section, name), both lower-case."""
-    return {(each.section.lower(), each.name.lower()): each for each in all_settings()}
+    return {(each.section.lower(), each.name.lower()): each for each in (*all_settings(), *labelled_settings())}
 
 
 def find(full_name: str) -> Declared | None:
@@ -79,6 +90,9 @@ def find(full_name: str) -> Declared | None:
 def _walk() -> Iterator[Declared]:
     for part in dataclasses.fields(Settings):
         section_class = get_type_hints(Settings)[part.name]
+        labelled = get_origin(section_class) is Mapping
+        if labelled:
+            section_class = get_args(section_class)[1]
         hints = get_type_hints(section_class)
         for field in dataclasses.fields(section_class):
             one, repeatable = _shape(hints[field.name])
@@ -90,6 +104,7 @@ def _walk() -> Iterator[Declared]:
                 type=one,
                 repeatable=repeatable,
                 default=field.default,
+                labelled=labelled,
                 **{key: value for key, value in field.metadata.items() if key != "name"},
             )
 

@@ -6,7 +6,7 @@ import difflib
 from typing import Any
 
 from rostra.config import values
-from rostra.config.declarations import Declared, all_settings, find
+from rostra.config.declarations import Declared, all_settings, by_name, find, labelled_settings
 from rostra.config.load import Loaded, Origin
 from rostra.config.sections import Settings
 from rostra.errors import NotFound
@@ -19,7 +19,7 @@ class NoSuchSetting(NotFound):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        names = {setting.full_name.lower(): setting.full_name for setting in all_settings()}
+        names = {setting.full_name.lower(): setting.full_name for setting in by_name().values()}
         names |= {setting.name.lower(): setting.full_name for setting in reversed(all_settings())}  # the first counts
         near = difflib.get_close_matches(name.lower(), names, n=1)
         hint = f"Did you mean {names[near[0]]}?" if near else "`rostra config show` lists them all."
@@ -33,14 +33,20 @@ def current(settings: Settings, setting: Declared) -> Any:
 
 def listing(loaded: Loaded) -> list[dict[str, object]]:
     """Return every setting in order: its name, value (secrets hidden), source, and whether it is the default."""
+    plain = [(setting, setting.full_name, current(loaded.settings, setting)) for setting in all_settings()]
+    labelled = [
+        (setting, setting.key(label), getattr(section, setting.attribute))
+        for setting in labelled_settings()
+        for label, section in getattr(loaded.settings, setting.section_attribute).items()
+    ]
     return [
         {
-            "name": setting.full_name,
-            "value": values.shown(setting, current(loaded.settings, setting)),
-            "source": str(loaded.sources[setting.full_name]),
-            "default": loaded.sources[setting.full_name].origin is Origin.default,
+            "name": name,
+            "value": values.shown(setting, value),
+            "source": str(loaded.sources[name]),
+            "default": loaded.sources[name].origin is Origin.default,
         }
-        for setting in all_settings()
+        for setting, name, value in (*plain, *labelled)
     ]
 
 
@@ -58,9 +64,19 @@ def explanation(loaded: Loaded, name: str) -> dict[str, object]:
         "help": setting.help,
         "type": setting.type_words,
         "default": values.shown(setting, setting.default),
-        "value": values.shown(setting, current(loaded.settings, setting)),
-        "source": str(loaded.sources[setting.full_name]),
+        **_in_force(loaded, setting),
         "variable": setting.variable,
         "takes effect": "on reload" if setting.reloadable else "at start",
         "since": setting.since,
+    }
+
+
+def _in_force(loaded: Loaded, setting: Declared) -> dict[str, object]:
+    if not setting.labelled:
+        shown: object = values.shown(setting, current(loaded.settings, setting))
+        return {"value": shown, "source": str(loaded.sources[setting.full_name])}
+    sections = getattr(loaded.settings, setting.section_attribute)
+    return {
+        "value": [str(values.shown(setting, getattr(each, setting.attribute))) for each in sections.values()],
+        "source": ", ".join(str(loaded.sources[setting.key(label)]) for label in sections),
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rostra.config import gcfg
-from rostra.config.declarations import Declared, all_settings, by_name, find
+from rostra.config.declarations import Declared, by_name, find
 from rostra.config.unsupported import known_elsewhere
 
 
@@ -25,11 +25,14 @@ class Given:
     """The texts of one source by full setting name, with the notes and problems found on the way."""
 
     lines: dict[str, list[Line]] = field(default_factory=dict)
+    labels: dict[str, list[str]] = field(default_factory=dict)  # by section, of those that may have labels
     notes: list[str] = field(default_factory=list)
     problems: list[tuple[int, str]] = field(default_factory=list)  # (line or 0, sentence)
 
-    def add(self, setting: Declared, text: str, place: str) -> None:
-        self.lines.setdefault(setting.full_name, []).append(Line(text, place))
+    def add(self, setting: Declared, text: str, place: str, label: str = "") -> None:
+        self.lines.setdefault(setting.key(label), []).append(Line(text, place))
+        if setting.labelled and label not in self.labels.setdefault(setting.section, []):
+            self.labels[setting.section].append(label)
 
 
 def from_file(name: str, text: str) -> Given:
@@ -42,8 +45,8 @@ def from_file(name: str, text: str) -> Given:
         label = "" if entry.label is None else f' "{entry.label}"'
         where = f"{place}: [{entry.section}{label}] {entry.key}"
         setting = by_name().get((entry.section.lower(), entry.key.lower()))
-        if setting is not None and entry.label is None:
-            given.add(setting, entry.value, place)
+        if setting is not None and (entry.label is None or setting.labelled):
+            given.add(setting, entry.value, place, entry.label or "")
         elif known_elsewhere(entry.section, entry.key):
             given.notes.append(f"{where}: not supported here, ignored")
         elif setting is not None:
@@ -60,13 +63,13 @@ def from_environment(environ: Mapping[str, str]) -> Given:
     ``CONNECT_SERVER``, ``CONNECT_API_KEY`` and more of that prefix.
     """
     given = Given()
-    for setting in all_settings():
+    for setting in by_name().values():
         for variable in (setting.variable, setting.variable.replace("ROSTRA_", "CONNECT_", 1)):
             if variable in environ:
                 _add_all(given, setting, environ[variable], f"variable {variable}")
                 break
-    sections = {setting.section.upper() for setting in all_settings()}
-    known = [setting.variable for setting in all_settings()]
+    sections = {setting.section.upper() for setting in by_name().values()}
+    known = [setting.variable for setting in by_name().values()]
     for variable in sorted(environ):
         prefix, _, rest = variable.partition("_")
         section, _, key = rest.partition("_")
@@ -108,11 +111,11 @@ def _parts(setting: Declared, text: str) -> Iterator[str]:
 
 
 def _unknown(section: str, key: str) -> str:
-    sections = {setting.section.lower(): setting.section for setting in all_settings()}
+    sections = {setting.section.lower(): setting.section for setting in by_name().values()}
     if section.lower() not in sections:
         return f"no such section{_did_you_mean(section, sections)}"
-    here = {s.name.lower(): s.name for s in all_settings() if s.section.lower() == section.lower()}
-    elsewhere = [s.section for s in all_settings() if s.name.lower() == key.lower()]
+    here = {s.name.lower(): s.name for s in by_name().values() if s.section.lower() == section.lower()}
+    elsewhere = [s.section for s in by_name().values() if s.name.lower() == key.lower()]
     if elsewhere and not difflib.get_close_matches(key.lower(), here, n=1, cutoff=0.9):
         return f"no such setting; {key} belongs to [{elsewhere[0]}]"
     return f"no such setting{_did_you_mean(key, here)}"

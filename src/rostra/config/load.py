@@ -16,12 +16,13 @@ from types import MappingProxyType
 from typing import Any
 
 from rostra.config import checks, values
-from rostra.config.declarations import Declared, all_settings
+from rostra.config.declarations import Declared, all_settings, labelled_settings
 from rostra.config.errors import ConfigProblems
 from rostra.config.given import Given, Line, from_environment, from_file, from_overrides
-from rostra.config.sections import Settings
+from rostra.config.sections import GitCredential, Settings
 
 _LARGEST_FILE = 1_000_000
+LABELLED = {"git_credentials": GitCredential}  # what the sections of each mapping of `Settings` are
 
 
 class Origin(StrEnum):
@@ -77,7 +78,8 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
     reading = _Reading(problems=[problem for _, given in layers for problem in given.problems])
     reading.notes += [note for _, given in layers for note in given.notes]
     chosen = {setting: reading.value(setting, layers, defaults) for setting in all_settings()}
-    settings = _assemble(chosen)
+    labelled = reading.labelled(layers)
+    settings = dataclasses.replace(_assemble(chosen), **labelled)
     for name, message in checks.complaints(settings):
         reading.complain(name, message)
     if reading.problems:
@@ -103,24 +105,42 @@ class _Reading:
     notes: list[str] = dataclasses.field(default_factory=list)
     sources: dict[str, Source] = dataclasses.field(default_factory=dict)
 
-    def value(self, setting: Declared, layers: list[tuple[Origin, Given]], defaults: Mapping[str, Any]) -> Any:
-        name = setting.full_name
+    def labelled(self, layers: list[tuple[Origin, Given]]) -> dict[str, Any]:
+        """Return the sections with labels, by the attribute of `Settings` that holds them and then by label."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for setting in labelled_settings():
+            labels = dict.fromkeys(
+                each for _, given in reversed(layers) for each in given.labels.get(setting.section, ())
+            )
+            for label in labels:
+                values_of = found.setdefault(setting.section_attribute, {}).setdefault(label, {})
+                values_of[setting.attribute] = self.value(setting, layers, {}, label)
+        made = {attribute: LABELLED[attribute] for attribute in found}
+        return {
+            attribute: MappingProxyType({label: made[attribute](**each) for label, each in sections.items()})
+            for attribute, sections in found.items()
+        }
+
+    def value(
+        self, setting: Declared, layers: list[tuple[Origin, Given]], defaults: Mapping[str, Any], label: str = ""
+    ) -> Any:
+        name = setting.key(label)
         for origin, given in layers:
             if name in given.lines:
-                return self._parsed(setting, origin, given.lines[name])
+                return self._parsed(setting, origin, given.lines[name], label)
         origin = Origin.evaluation if name in defaults else Origin.default
         self.sources[name] = Source(origin)
         return defaults.get(name, setting.default)
 
     def complain(self, name: str, message: str) -> None:
-        section, _, key = name.partition(".")
+        section, _, key = name.rpartition(".")
         places = self.sources[name].places
         number = _line_number(places[0]) if places else 0
         self.problems.append((number, f"{places[0] + ': ' if places else ''}[{section}] {key}: {message}"))
 
-    def _parsed(self, setting: Declared, origin: Origin, lines: list[Line]) -> Any:
+    def _parsed(self, setting: Declared, origin: Origin, lines: list[Line], label: str) -> Any:
         used = lines if setting.repeatable else lines[-1:]
-        self.sources[setting.full_name] = Source(origin, tuple(line.place for line in used))
+        self.sources[setting.key(label)] = Source(origin, tuple(line.place for line in used))
         if len(used) < len(lines):
             where = f"{used[0].place}: [{setting.section}] {setting.name}"
             self.notes.append(f"{where}: set before at {lines[0].place}; the last one counts")

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from rostra.config import values
-from rostra.config.declarations import Declared, all_settings
+from rostra.config.declarations import Declared, all_settings, labelled_settings
 
 PAGE = Path("docs/reference/settings.md")
 _HEAD = """\
@@ -52,8 +52,12 @@ def page() -> str:
 
 
 def _sections() -> Iterator[str]:
-    for section, group in groupby(all_settings(), key=lambda setting: setting.section):
-        yield f"\n## [{section}]\n\n| setting | type | default | meaning | since |\n|---|---|---|---|---|\n"
+    every = (*all_settings(), *labelled_settings())
+    for (section, labelled), group in groupby(every, key=lambda setting: (setting.section, setting.labelled)):
+        yield f"\n## [{section}]\n"
+        if labelled:
+            yield f'\nThere may be several of this section, each with a label: `[{section} "any word"]`.\n'
+        yield "\n| setting | type | default | meaning | since |\n|---|---|---|---|---|\n"
         yield from (_row(setting) for setting in group)
 
 

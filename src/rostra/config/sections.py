@@ -8,6 +8,7 @@ A field named ``max_conns_per_process`` is the setting ``MaxConnsPerProcess``; a
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -275,8 +276,41 @@ class Smtp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Git:
+    enabled: bool = setting(True, "Publish from Git repositories, when there is a git to do it with.", reloadable=True)
+    executable: Path | None = setting(None, "The git program. Empty: the one on the path.")
+    polling_interval: dt.timedelta = setting(
+        dt.timedelta(minutes=15), "How often repositories are looked at for new commits; at least 1s.", reloadable=True
+    )
+    timeout: dt.timedelta = setting(dt.timedelta(minutes=5), "How long one git command may take.", reloadable=True)
+    max_repository_size: int = setting(
+        2_000_000_000, "Most that one commit of a repository may take, as packed or as files.", unit="bytes"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitCredential:
+    """The account private repositories of one host are read with; a section for each host."""
+
+    host: str = setting(
+        "", "Host the account is good for, with its port when that is not the usual one.", reloadable=True
+    )
+    username: str = setting("", "Name of the account.", reloadable=True)
+    password: str = setting("", "Its password or access token.", secret=True, reloadable=True)
+    protocol: str = setting(
+        "https",
+        "Protocol the account is sent over; with http everybody on the way can read it.",
+        choices=("https", "http"),
+        reloadable=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All sections, in the order of the reference page. Section names on file are the class names, case ignored."""
+    """All sections, in the order of the reference page. Section names on file are the class names, case ignored.
+
+    A field that is a mapping holds the sections of one name by their labels: ``[GitCredential "forge"]``.
+    """
 
     server: Server = field(default_factory=Server)
     http: Http = field(default_factory=Http)
@@ -290,3 +324,5 @@ class Settings:
     applications: Applications = field(default_factory=Applications)
     scheduler: Scheduler = field(default_factory=Scheduler)
     smtp: Smtp = field(default_factory=Smtp)
+    git: Git = field(default_factory=Git)
+    git_credentials: Mapping[str, GitCredential] = field(default_factory=dict)

@@ -13,8 +13,8 @@ def _words(text: str) -> frozenset[str]:
 # Whole sections, with or without labels.
 _SECTIONS = _words("""
     https httpredirect cors password pam ldap oauth2 saml proxyauth scim authorization sqlite logging metrics
-    opentelemetry otlpendpoint chronicle jobs tensorflow node nodejs rpackagerepository packages git
-    gitcredential branding mount licensing tableauintegration launcher kubernetes executionenvironments
+    opentelemetry otlpendpoint chronicle jobs tensorflow node nodejs rpackagerepository packages
+    branding mount licensing tableauintegration launcher kubernetes executionenvironments
 """)
 
 # Single settings of sections that Rostra has.

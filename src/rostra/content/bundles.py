@@ -7,6 +7,7 @@ The archive reaches its final name before its row is committed, so a crash leave
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import hashlib
 import os
 import re
@@ -40,6 +41,7 @@ from rostra.content.unpack import Contents
 _BATCH = 1_048_576  # bytes written and hashed at once, so that a slow client does not cost a thread each time
 _SOURCE_KEYS, _SOURCE_LENGTH = 50, 4096
 _ARCHIVE = re.compile(r"([0-9]{1,18})\.tar\.gz")
+PENDING = "pending"  # the state of a bundle whose archive is still to come
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -131,11 +133,12 @@ async def accept(
     user_id: int | None,
     clock: Clock,
     places: Places,
+    reserved: Bundle | None = None,
 ) -> Bundle:
     """Make the upload a bundle of the item. ``contents`` is what `unpack.inspect` found in it beforehand.
 
-    The archive is in its place when this returns; the row is only after the caller's commit. On an error the upload
-    is removed.
+    ``reserved``: the row that was promised to somebody, see `reserve`. The archive is in its place when this returns;
+    the row is only after the caller's commit. On an error the upload is removed.
 
     Raises:
         ContentLocked, KindChanged, InvalidSource, BundleNotWritten
@@ -143,7 +146,9 @@ async def accept(
     try:
         check_unlocked(item)
         check_kind(item, contents.manifest.app_mode)
-        bundle = _row(item, received, contents, _checked_source(source or {}))
+        bundle = reserved or Bundle(item_id=item.id)
+        for name, value in _facts(received, contents, _checked_source(source or {})).items():
+            setattr(bundle, name, value)
         bundle.created_by_id, bundle.created_at = user_id, clock.now()
         session.add(bundle)
         await session.flush()
@@ -155,22 +160,33 @@ async def accept(
     return bundle
 
 
-def _row(item: Item, received: ReceivedFile, contents: Contents, source: dict[str, Any]) -> Bundle:
+def _facts(received: ReceivedFile, contents: Contents, source: dict[str, Any]) -> dict[str, Any]:
     manifest = contents.manifest
-    return Bundle(
-        item_id=item.id,
-        size=received.size,
-        md5=received.md5,
-        sha1=received.sha1,
-        sha256=received.sha256,
-        metadata_=source,
-        manifest=manifest.raw,
-        kind=manifest.app_mode,
-        entrypoint=manifest.entrypoint,
-        state="uploaded",
-        requested_version=str(manifest.python) if manifest.python else None,
-        requested_range=str(manifest.requires) if manifest.requires else None,
-    )
+    return {
+        "size": received.size,
+        "md5": received.md5,
+        "sha1": received.sha1,
+        "sha256": received.sha256,
+        "metadata_": source,
+        "manifest": manifest.raw,
+        "kind": manifest.app_mode,
+        "entrypoint": manifest.entrypoint,
+        "state": "uploaded",
+        "requested_version": str(manifest.python) if manifest.python else None,
+        "requested_range": str(manifest.requires) if manifest.requires else None,
+    }
+
+
+async def reserve(session: AsyncSession, item: Item, user_id: int | None, now: dt.datetime) -> Bundle:
+    """Return a row whose archive is still to come: clients are told its number before. `accept` fills it.
+
+    Whoever reserves it deletes it when nothing comes.
+    """
+    empty = {"size": 0, "md5": "", "sha1": "", "sha256": "", "metadata_": {}, "manifest": {}, "entrypoint": ""}
+    bundle = Bundle(item_id=item.id, created_by_id=user_id, created_at=now, kind="unknown", state=PENDING, **empty)
+    session.add(bundle)
+    await session.flush()
+    return bundle
 
 
 def _checked_source(source: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,14 +216,15 @@ async def get(session: AsyncSession, item: Item, bundle_id: int | str) -> Bundle
 
 
 async def listing(session: AsyncSession, item: Item) -> Sequence[Bundle]:
-    """Return the item's bundles, newest first."""
-    wanted = sa.select(Bundle).where(Bundle.item_id == item.id).order_by(Bundle.id.desc())
+    """Return the item's bundles, newest first; none whose archive is still to come."""
+    wanted = sa.select(Bundle).where(Bundle.item_id == item.id, Bundle.state != PENDING).order_by(Bundle.id.desc())
     return (await session.execute(wanted)).scalars().all()
 
 
 async def latest(session: AsyncSession, item: Item) -> Bundle | None:
     """Return the newest bundle, or None before the first upload."""
-    wanted = sa.select(Bundle).where(Bundle.item_id == item.id).order_by(Bundle.id.desc()).limit(1)
+    wanted = sa.select(Bundle).where(Bundle.item_id == item.id, Bundle.state != PENDING)
+    wanted = wanted.order_by(Bundle.id.desc()).limit(1)
     return (await session.execute(wanted)).scalar_one_or_none()
 
 
@@ -246,7 +263,7 @@ async def reconcile(session: AsyncSession, places: Places) -> list[str]:
     present: list[tuple[str, int]] = []
     for guid, deleted_at, number, state in await session.execute(wanted):
         known.setdefault(guid, set()).update(() if number is None else (number,))
-        if number is not None and deleted_at is None and state != "failed":
+        if number is not None and deleted_at is None and state not in ("failed", PENDING):
             present.append((guid, number))
     said = await disk.in_thread(lambda _: _remove_leftovers(places, known), long=True)
     for guid, number in present:

@@ -58,7 +58,8 @@ class Item(Table):
 
 
 class Bundle(Table):
-    """One immutable upload. ``state``: ``uploaded``, ``built`` (environment ready), ``failed``.
+    """One immutable upload. ``state``: ``pending`` (still to come), ``uploaded``, ``built`` (environment ready) or
+    ``failed``.
 
     ``runtime_version`` and ``environment_key`` are what the last successful build matched; ``match_reason`` says why.
     """
@@ -92,6 +93,32 @@ class Bundle(Table):
     built_at: Mapped[dt.datetime | None]
 
     __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012
+
+
+class Repository(Table):
+    """The directory of a Git repository that an item comes from.
+
+    ``commit`` and ``tree`` are what was last made into a bundle, or found to be the same. ``poll_error`` is why the
+    repository could not be read the last time, ``deploy_error`` why what was read did not become the live version.
+    ``next_poll`` None: it is not looked at by itself.
+    """
+
+    __tablename__ = "repositories"
+
+    item_id: Mapped[int] = mapped_column(sa.ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    url: Mapped[str]
+    branch: Mapped[str]
+    directory: Mapped[str]
+    polling: Mapped[bool]
+    commit: Mapped[str | None]
+    tree: Mapped[str | None]
+    poll_error: Mapped[str | None] = mapped_column(sa.Text)
+    deploy_error: Mapped[str | None] = mapped_column(sa.Text)
+    fetched_at: Mapped[dt.datetime | None]
+    next_poll: Mapped[dt.datetime | None] = mapped_column(index=True)
+    changed_by_id: Mapped[int | None]  # no foreign key: it was set, whoever goes later
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]
 
 
 class Permission(Table):

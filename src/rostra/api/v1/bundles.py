@@ -14,7 +14,7 @@ from rostra.api.services import Services
 from rostra.api.subjects import Edited, Inspected, load_to_edit
 from rostra.api.uploads import Upload
 from rostra.auth.principals import Principal
-from rostra.content import bundles, disk, items, unpack
+from rostra.content import bundles, disk, items, repositories, unpack
 from rostra.content.bundles import ReceivedFile
 from rostra.content.errors import BundleFileMissing
 from rostra.content.unpack import Contents
@@ -41,6 +41,7 @@ async def receive(live: Services, who: Principal, reference: str, request: Reque
     async with transaction(live.reading) as session:
         subject = await load_to_edit(session, live, who, reference)
         items.check_unlocked(subject.item)
+        await repositories.check_takes_uploads(session, subject.item)
     upload, settings = Upload(request), live.settings().applications
     received = await bundles.receive(
         upload.archive(),
@@ -67,6 +68,7 @@ async def _accept(
 ) -> dict[str, Any]:
     async with changing(live, who, "upload_bundle", reference) as session:
         subject = await load_to_edit(session, live, who, reference)  # it may have changed while the client was sending
+        await repositories.check_takes_uploads(session, subject.item)
         row = await bundles.accept(
             session,
             subject.item,

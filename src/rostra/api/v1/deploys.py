@@ -12,9 +12,9 @@ from rostra.api.edge import Known, Live, changing
 from rostra.api.services import Deploy, Services
 from rostra.api.subjects import Subject, load_to_edit
 from rostra.auth.principals import Principal
-from rostra.content import audit_log, beside, bundles, items
+from rostra.content import audit_log, beside, bundles, items, repositories
 from rostra.content.tables import Bundle
-from rostra.errors import NotFound
+from rostra.errors import Conflict, NotFound
 from rostra.ids import TaskId
 from rostra.jobs.tasks import NoSuchTask, View
 from rostra.kinds.kind import Mode
@@ -43,6 +43,26 @@ class NothingToDeploy(NotFound):
         super().__init__("this content has no bundle yet", hint="Upload one first.")
 
 
+class BundleNotReady(Conflict):
+    code = "bundle-not-ready"
+
+    def __init__(self, bundle_id: int) -> None:
+        super().__init__(
+            f"bundle {bundle_id} is still being made from its repository", hint="Follow its task to the end first."
+        )
+
+
+class GitNotServed(NotFound):
+    code = "git-not-served"
+    number = 145
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this server does not publish from Git now",
+            hint="Ask an administrator to install git, or publish from a clone of the repository.",
+        )
+
+
 @router.post("/v1/content/{guid}/deploy", status_code=202)
 async def deploy_content(guid: str, who: Known, wanted: Wanted, live: Live) -> dict[str, Any]:
     """Build, prove and make live; a bundle that was built already is only switched to."""
@@ -65,8 +85,10 @@ async def start(live: Services, who: Principal, reference: str, wanted: DeployBo
     activate = wanted.activate is not False
     async with changing(live, who, "build_content" if build_only else "deploy_content", reference) as session:
         subject = await load_to_edit(session, live, who, reference)
-        bundle = await _chosen(subject, wanted.bundle_id)
         items.check_unlocked(subject.item)
+        if not (wanted.bundle_id or build_only) and await repositories.find(session, subject.item):
+            return await _from_git(subject, activate=activate)
+        bundle = await _chosen(subject, wanted.bundle_id)
         items.check_kind(subject.item, bundle.kind)
         kind = runnable(bundle.kind)
         beside.check(kind, await live.beside())
@@ -82,9 +104,28 @@ async def start(live: Services, who: Principal, reference: str, wanted: DeployBo
     return task
 
 
+async def _from_git(subject: Subject, *, activate: bool) -> TaskId:
+    """Deploy what the repository has now; what that is, only the task finds out.
+
+    Raises:
+        GitNotServed
+    """
+    git, now = subject.live.git, subject.live.clock.now()
+    if not git.available:
+        raise GitNotServed
+    if activate:
+        subject.item.deployed_at = now
+    task = await git.enqueue_deploy(subject.session, subject.item, subject.who.user_id, activate=activate)
+    audit_log.note(subject.session, subject=subject.guid, activate=activate, task_id=task)
+    return task
+
+
 async def _chosen(subject: Subject, bundle_id: str | int | None) -> Bundle:
     if bundle_id is not None and bundle_id != "":
-        return await bundles.get(subject.session, subject.item, bundle_id)
+        found = await bundles.get(subject.session, subject.item, bundle_id)
+        if found.state == bundles.PENDING:
+            raise BundleNotReady(found.id)
+        return found
     if subject.item.live_bundle_id is not None:
         return await bundles.get(subject.session, subject.item, subject.item.live_bundle_id)
     newest = await bundles.latest(subject.session, subject.item)

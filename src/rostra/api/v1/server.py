@@ -43,6 +43,8 @@ async def server_settings(live: Live) -> dict[str, Any]:
         "system_display_name": settings.server.system_display_name,
         "logout_url": "__logout__",
         **_abilities(settings),
+        "git_enabled": settings.git.enabled,
+        "git_available": live.git.available,
     }
 
 
@@ -109,8 +111,6 @@ def _abilities(settings: Settings) -> dict[str, Any]:
             for name, on in (("Python", settings.python), ("R", settings.r), ("Quarto", settings.quarto))
             if on.enabled
         ],
-        "git_enabled": False,
-        "git_available": False,
         "execution_type": "native",
         "enable_runtime_cache_management": True,
         "enable_runtime_constraints": True,
