@@ -5,31 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-import sqlalchemy as sa
 from support.browsing import browser
 from support.controlling import World
 
-from rostra.content import items
-from rostra.content.tables import Item, Rendering
-from rostra.db.engine import transaction
-
 pytestmark = pytest.mark.anyio
-
-
-async def document(world: World, access: str = "acl") -> str:
-    """Return the guid of a notebook of ada's that was rendered once, as a worker would have stored it."""
-    guid = await world.item(access, title="Weekly figures")
-    bundle_id = await world.upload(guid, metadata={"appmode": "jupyter-static", "entrypoint": "report.ipynb"})
-    now = world.house.clock.now()
-    async with transaction(world.control.tools.sessions) as session:
-        item = (await session.execute(sa.select(Item).where(Item.guid == guid))).scalar_one()
-        item.kind, item.live_bundle_id, item.deployed_at = "jupyter-static", bundle_id, now
-        row = Rendering(
-            item_id=item.id, bundle_id=bundle_id, path=f"renderings/{guid}/1", primary="index.html",
-            rendered_at=now, duration_ms=1500,
-        )  # fmt: skip
-        await items.add_rendering(session, row, active=True)
-    return guid
 
 
 @pytest.mark.parametrize(
@@ -50,7 +29,7 @@ async def document(world: World, access: str = "acl") -> str:
 async def test_every_kind_of_schedule_is_set_and_shown_again(
     world: World, every: str, more: dict[str, str], payload: object, words: str
 ) -> None:
-    guid = await document(world)
+    guid = await world.document()
     async with browser(world, "ada") as ada:
         await ada.open(f"/connect/apps/{guid}/schedule")
         when = {"start": "2026-12-07T07:30", "timezone": "Europe/Zurich", "email": "on"}
@@ -82,7 +61,7 @@ async def test_every_kind_of_schedule_is_set_and_shown_again(
 async def test_a_schedule_that_cannot_be_is_refused_and_what_was_filled_in_stays(
     world: World, given: dict[str, str | None], says: str
 ) -> None:
-    guid = await document(world)
+    guid = await world.document()
     async with browser(world, "ada") as ada:
         await ada.open(f"/connect/apps/{guid}/schedule")
         await ada.submit("/set", {"timezone": "Asia/Tokyo", **given})
@@ -96,7 +75,7 @@ async def test_a_schedule_that_cannot_be_is_refused_and_what_was_filled_in_stays
 
 
 async def test_a_schedule_is_paused_goes_on_and_is_removed(world: World) -> None:
-    guid = await document(world)
+    guid = await world.document()
     async with browser(world, "ada") as ada:
         await ada.open(f"/connect/apps/{guid}/schedule")
         await ada.submit("/set")
@@ -110,7 +89,7 @@ async def test_a_schedule_is_paused_goes_on_and_is_removed(world: World) -> None
 
 
 async def test_variants_are_made_changed_rendered_by_schedule_and_deleted(world: World) -> None:
-    guid = await document(world)
+    guid = await world.document()
     async with browser(world, "ada") as ada:
         await ada.open(f"/connect/apps/{guid}/schedule")
         await ada.submit("/new", {"name": "North", "parameters": "{not json"})
@@ -130,7 +109,7 @@ async def test_variants_are_made_changed_rendered_by_schedule_and_deleted(world:
 
 
 async def test_who_is_mailed_is_said_and_changed(world: World) -> None:
-    guid = await document(world)
+    guid = await world.document()
     async with browser(world, "ada") as ada:
         await ada.open(f"/connect/apps/{guid}/schedule")
         await ada.submit("/mail", {"email_collaborators": "on"})

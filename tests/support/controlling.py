@@ -21,7 +21,8 @@ from rostra.app.present import Present
 from rostra.auth import keys
 from rostra.auth.principals import Role
 from rostra.config.load import Loaded, load
-from rostra.content.tables import Item, Job
+from rostra.content import items
+from rostra.content.tables import Item, Job, Rendering
 from rostra.db.engine import transaction
 from rostra.environments.spec import Environment, EnvironmentSpec
 from rostra.execution.fake import FakeLauncher
@@ -173,6 +174,21 @@ class World:
         told = {"appmode": "static", "primary_html": "index.html", **metadata}
         done = await self.deploy(guid, await self.upload(guid, files, metadata=told))
         assert done["code"] == 0, done
+        return guid
+
+    async def document(self, access: str = "acl") -> str:
+        """Return the guid of a notebook of ada's that was rendered once, as a worker would have stored it."""
+        guid = await self.item(access, title="Weekly figures")
+        bundle_id = await self.upload(guid, metadata={"appmode": "jupyter-static", "entrypoint": "report.ipynb"})
+        now = self.house.clock.now()
+        async with transaction(self.control.tools.sessions) as session:
+            item = (await session.execute(sa.select(Item).where(Item.guid == guid))).scalar_one()
+            item.kind, item.live_bundle_id, item.deployed_at = "jupyter-static", bundle_id, now
+            row = Rendering(
+                item_id=item.id, bundle_id=bundle_id, path=f"renderings/{guid}/1", primary="index.html",
+                rendered_at=now, duration_ms=1500,
+            )  # fmt: skip
+            await items.add_rendering(session, row, active=True)
         return guid
 
     async def jobs(self) -> dict[str, Job]:

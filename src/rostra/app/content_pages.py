@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from rostra.app import content_files, making
+from rostra.app import content_files, making, notices
 from rostra.app.content_files import Found, NoPrimary, SlashMissing
 from rostra.app.making import Making
 from rostra.app.requests import credential, navigates, raw_path
@@ -55,6 +55,7 @@ class Visit:
     rest: str  # the decoded path behind the item's own, or its variant's
     slash_missing: bool  # behind the variant's key
     making: Making | None
+    refreshing: bool  # a newer rendering of what is shown is on its way
     principal: Principal | None
     owner: str
     may_open: bool
@@ -128,6 +129,8 @@ class ContentPages:
                     return None
                 slash_missing, rest = "/" not in rest, rest[len(variant.key) + 1 :][1:]
             rendering = await _rendering(session, bundle, where, variant, rest)
+            newest = rendering is not None and rendering.active and serving.wanted(rest).revision is None
+            told = newest and where.bundle_id is None and notices.for_a_person(request)
             draft = where.bundle_id is not None or (rendering is not None and not rendering.shown)
             return Visit(
                 where=where,
@@ -137,6 +140,7 @@ class ContentPages:
                 rest=rest,
                 slash_missing=slash_missing,
                 making=None if rendering else await making.of_item(session, item.guid),
+                refreshing=told and await making.refreshes(session, item.guid, variant),
                 principal=principal,
                 owner=_contact(owner, principal),
                 may_open=may_edit if draft else access.may_view(principal, facts),
@@ -221,10 +225,17 @@ class ContentPages:
         if found is None:
             return pages.not_found(self._site, request)
         self._remember(request, visit, bundle, found)
-        answer = content_files.send(request, found, public=visit.item.access_type == "all")
+        answer = await self._noticed(visit, found) if visit.refreshing else None
+        if answer is None:
+            answer = content_files.send(request, found, public=visit.item.access_type == "all")
         if gone := self._processes.gone(bundle):
             answer.headers[NOTICE] = content_files.notice(gone.version)
         return answer
+
+    async def _noticed(self, visit: Visit, found: Found) -> Response | None:
+        if serving.wanted(visit.rest).rest or not found.content_type.startswith("text/html"):
+            return None
+        return await notices.beside(found.path, found.content_type, notices.REFRESHING)
 
     def _remember(self, request: Request, visit: Visit, bundle: Bundle, found: Found) -> None:
         """Count a page that was opened, by a person or with a key; what a page loads besides is not a visit."""
