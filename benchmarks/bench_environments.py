@@ -1,8 +1,9 @@
 """P2 and P1: environments until they can serve, against uv and against venv with pip, from one folder of wheels.
 
 Nobody goes to the network: the wheels lie in a folder, so that what is compared is unpacking, linking and compiling.
-"New" means nothing of them was ever seen, "known" that they were installed before. Serving begins once the packages are
-imported for the first time, in a process of their own that may not write bytecode, because content may not.
+"New" means nothing of them was ever seen, and what is measured is the time until the packages have been imported for
+the first time, in a process that may not write bytecode, because content may not. "Known" means that they were
+installed before, and what is measured is the time until the environment is ready: ours has bytecode then, uv's has not.
 """
 
 from __future__ import annotations
@@ -55,9 +56,11 @@ def _rows(stack: str, place: _Place, quick: bool) -> list[Row]:
     return [
         row("P2", f"{what}: wheels new, until imported, / uv", ours=ours, peer=theirs, unit="s", target="<= 1.15",
             met=ours <= 1.15 * theirs),
-        row("P1", f"{what}: wheels known, until imported, / uv", ours=known["ours"], peer=known["uv"], unit="s",
+        row("P1", f"{what}: wheels known, ready", ours=known["ours"], peer=None, unit="s", target="<= 0.03",
+            met=known["ours"] <= 0.03),
+        row("P1", f"{what}: wheels known, ready, / uv without bytecode", ours=known["ours"], peer=known["uv"], unit="s",
             target="<= 0.02", met=known["ours"] <= 0.02 * known["uv"]),
-        row("P1", f"{what}: wheels known, until imported, / venv + pip", ours=known["ours"], peer=pip, unit="s",
+        row("P1", f"{what}: wheels known, ready, / venv + pip with bytecode", ours=known["ours"], peer=pip, unit="s",
             target="<= 0.001", met=known["ours"] <= 0.001 * pip),
     ]  # fmt: skip
 
@@ -94,60 +97,53 @@ class _Place:
     def _fresh(self) -> Path:
         return self.root / f"try-{next(self.count)}"
 
-    def _ours(self, data_dir: Path) -> None:
-        tools = replace(self.tools, data_dir=data_dir, index=self.index)
-        spec = EnvironmentSpec(runtime=self.runtime, requirements=self.lock.read_text(), bundle_dir=self.root)
-        store = Store(tools)
+    def _store(self, data_dir: Path, folder: Path | None = None) -> Store:
+        return Store(replace(self.tools, data_dir=data_dir, index=self.index), folder=folder)
 
-        async def make() -> None:
-            made = await store.ensure(spec, lambda _: None)
-            self._first_answer(made.python)
-            await store.remove(made.key)
-
-        asyncio.run(make())
+    @property
+    def _spec(self) -> EnvironmentSpec:
+        return EnvironmentSpec(runtime=self.runtime, requirements=self.lock.read_text(), bundle_dir=self.root)
 
     def ours_new(self) -> None:
         with _folder(self._fresh()) as fresh:
-            self._ours(fresh)
+            self._first_answer(asyncio.run(self._store(fresh).ensure(self._spec, lambda _: None)).python)
 
     def ours_known(self) -> None:
-        self._ours(self.root / "known")
+        """Another environment of the same packages; left where it is, so that its removal is not counted."""
+        store = self._store(self.root / "known", self.root / "known" / f"made-{next(self.count)}")
+        asyncio.run(store.ensure(self._spec, lambda _: None))
 
-    def _uv(self, cache: Path) -> None:
-        with _folder(self._fresh()) as fresh:
-            env = {**os.environ, "UV_CACHE_DIR": str(cache), "UV_NO_CONFIG": "1", "UV_LINK_MODE": "hardlink"}
-            uv = [self.tools.uv]
-            self._call([*uv, "venv", "-q", "--no-project", "--python", self.python, fresh / "env"], env)
-            sync = [
-                "pip",
-                "sync",
-                "-q",
-                "--no-index",
-                "--find-links",
-                self.wheels,
-                "--python",
-                fresh / "env/bin/python",
-            ]
-            self._call([*uv, *sync, self.lock], env)
-            self._first_answer(fresh / "env/bin/python")
+    def _uv(self, cache: Path, place: Path) -> Path:
+        env = {**os.environ, "UV_CACHE_DIR": str(cache), "UV_NO_CONFIG": "1", "UV_LINK_MODE": "hardlink"}
+        uv, python = self.tools.uv, place / "env/bin/python"
+        self._call([uv, "venv", "-q", "--no-project", "--python", self.python, place / "env"], env)
+        index = ["--no-index", "--find-links", self.wheels]
+        self._call([uv, "pip", "sync", "-q", *index, "--python", python, self.lock], env)
+        return python
 
     def uv_new(self) -> None:
-        with _folder(self._fresh()) as cache:
-            self._uv(cache)
+        with _folder(self._fresh()) as fresh:
+            self._first_answer(self._uv(fresh / "cache", fresh))
 
     def uv_known(self) -> None:
-        self._uv(self.root / "uv-cache")
+        self._uv(self.root / "uv-cache", self._fresh())
 
     def pip_known(self) -> None:
-        with _folder(self._fresh()) as fresh:
-            env = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
-            self._call([self.python, "-m", "venv", fresh / "env"], env)
-            install = ["-m", "pip", "install", "-q", "--no-index", "--find-links", self.wheels, "-r", self.lock]
-            self._call([fresh / "env/bin/python", *install], env)
-            self._first_answer(fresh / "env/bin/python")
+        place = self._fresh()
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
+        self._call([self.python, "-m", "venv", place / "env"], env)
+        install = ["-m", "pip", "install", "-q", "--no-index", "--find-links", self.wheels, "-r", self.lock]
+        self._call([place / "env/bin/python", *install], env)
 
     def warm(self) -> None:
-        self.ours_known()
+        """Install everything once, so that nothing is new any more."""
+
+        async def once() -> None:
+            store = self._store(self.root / "known")
+            await store.ensure(self._spec, lambda _: None)
+            await store.settled()
+
+        asyncio.run(once())
         self.uv_known()
 
 

@@ -115,6 +115,42 @@ async def test_flask_works_after_the_rename(store: Store, runtime: Runtime, bund
     assert "--hash=sha256:" in made.lock
 
 
+async def test_known_packages_need_no_installer(store: Store, runtime: Runtime, bundle: Path) -> None:
+    first = await ensure(store, runtime, bundle, "flask")
+    await store.settled()
+    pinned = "".join(f"{package.name}=={package.version}\n" for package in first.packages)
+    said: list[str] = []
+    made = await store.ensure(EnvironmentSpec(runtime=runtime, requirements=pinned, bundle_dir=bundle), said.append)
+    assert made.root is not None
+    assert first.root is not None
+    assert made.key != first.key
+    assert [line for line in said if "that are known" in line]
+    assert (made.lock, made.packages, made.installer) == (first.lock, first.packages, first.installer)
+    assert "--hash=sha256:" in made.lock
+    assert ask(made, "import sys, flask; print(sys.prefix, flask.__file__)").split() == [
+        str(made.root),
+        str(next(made.root.glob("lib/*/site-packages/flask/__init__.py"))),
+    ]
+    script = subprocess.run([made.root / "bin" / "flask", "--version"], capture_output=True, text=True, check=True)
+    assert f"Python {runtime.version}" in script.stdout
+    files = {path.relative_to(made.root): path.lstat().st_ino for path in made.root.rglob("*") if path.is_file()}
+    theirs = {path.relative_to(first.root): path.lstat().st_ino for path in first.root.rglob("*") if path.is_file()}
+    others = {name for name in files.keys() | theirs.keys() if files.get(name) != theirs.get(name)}
+    assert {str(name) for name in others} <= {"rostra.json", ".lock"}
+
+
+async def test_the_short_cut_can_be_turned_off(store: Store, newest: Runtime, bundle: Path) -> None:
+    plain = Store(store.tools, keep_unpacked=False)
+    said: list[str] = []
+    spec = EnvironmentSpec(runtime=newest, requirements="itsdangerous==2.2.0\n# off\n", bundle_dir=bundle)
+    await store.ensure(spec, print)
+    await store.settled()
+    key = await store.key(spec)
+    await store.remove(key)
+    await plain.ensure(spec, said.append)
+    assert said[0] == f"Building environment {key} for Python {newest.version} with uv"
+
+
 async def test_bytecode_is_there_for_every_module(store: Store, runtime: Runtime, bundle: Path) -> None:
     made = await ensure(store, runtime, bundle, "flask")
     program = """

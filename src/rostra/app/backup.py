@@ -33,7 +33,7 @@ from rostra.errors import Conflict, NotFound, Problem
 FORMAT = 1
 HEAD, SUMS, DATABASE = "backup.json", "checksums.json", "rostra.db"
 MADE_FOR_THIS_FOLDER = ("environments", "overlays")  # their scripts name the data folder itself
-_MADE_AGAIN = frozenset({"run", "cache", "bytecode", "rehearsals", "lost+found"})
+_MADE_AGAIN = frozenset({"run", "cache", "bytecode", "unpacked", "rehearsals", "lost+found"})
 _DATABASE_FILES = frozenset({DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal"})
 _ROUNDS = 5
 

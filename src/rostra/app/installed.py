@@ -58,5 +58,10 @@ def installed(settings: Settings, shell: Building, ledger: Ledger | None = None)
         index=index.configured(python.index_url, python.extra_index_url, machine),
         build_timeout=python.build_timeout,
     )
-    store = Store(tools, installer=python.package_installer, build_concurrency=python.build_concurrency)
+    store = Store(
+        tools,
+        installer=python.package_installer,
+        build_concurrency=python.build_concurrency,
+        keep_unpacked=python.keep_unpacked,
+    )
     return Installed(store, Overlays(tools), ledger)

@@ -146,6 +146,9 @@ class Python:
     )
     build_timeout: dt.timedelta = setting(dt.timedelta(minutes=30), "How long one environment may take to install.")
     build_concurrency: int = setting(2, "How many environments may be installed at the same time.")
+    keep_unpacked: bool = setting(
+        True, "Keep packages unpacked and compiled: environments of nothing but such packages need no installer."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

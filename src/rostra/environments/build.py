@@ -7,7 +7,7 @@ done again with a private cache, so that code that runs while a package is built
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
@@ -21,6 +21,7 @@ from rostra.environments.installed import Installed
 from rostra.environments.requirements import Requirements
 from rostra.environments.site import Site
 from rostra.environments.spec import Package
+from rostra.environments.unpacked import Base, inventory
 
 
 class Installer(Protocol):
@@ -41,6 +42,7 @@ class Built:
     packages: tuple[Package, ...]
     lock: str
     size: int
+    base: Base = field(default_factory=dict)  # what was there before the first package; empty: do not keep the packages
 
 
 def installer_named(name: str) -> Installer:
@@ -60,11 +62,17 @@ async def build(site: Site, wanted: Requirements, *, installer: str, bundle_dir:
     site.asked = wanted.names
     try:
         chosen = await _make(site, installer_named(installer))
+        base = await anyio.to_thread.run_sync(inventory, site.env)
         if wanted.entries:
             await _install(site, chosen, wanted)
     except TimeoutError as why:
         raise failure.failed([], installer=installer, python=str(site.runtime.version), timed_out=True) from why
-    return await _finish(site, chosen, final)
+    built = await _finish(site, chosen, final)
+    # Wheels of the bundle may call themselves what they like, what was built may be anything, and a package may bring
+    # what looks like another one.
+    told = {f"{package.name}=={package.version}" for package in built.packages}
+    trusted = chosen.NAME == uv.NAME and not site.private and not wanted.options.folders and told == site.installed
+    return replace(built, base=base) if trusted else built
 
 
 async def _make(site: Site, chosen: Installer) -> Installer:
@@ -131,9 +139,7 @@ async def _finish(site: Site, chosen: Installer, final: Path) -> Built:
     if chosen.NAME == pip.NAME:
         await anyio.to_thread.run_sync(pip.relocate, site.env, final)
     size = await anyio.to_thread.run_sync(lambda: seal(site.env, shared=not site.private))
-    heading = (
-        f"installed with {chosen.NAME} for Python {site.runtime.version} on {site.runtime.platform or 'this server'}"
-    )
+    heading = lock.heading(chosen.NAME, site.runtime)
     return Built(chosen.NAME, tuple(one.package for one in found), lock.render(found, known, heading=heading), size)
 
 

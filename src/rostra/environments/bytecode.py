@@ -65,7 +65,7 @@ def sources_in(site_packages: Path) -> Iterator[Source]:
                 if row and row[0].endswith(".py") and not row[0].startswith(("/", "..")) and "/../" not in row[0]:
                     path = f"{site_packages}/{row[0]}"
                     if _is_real(os.path.dirname(path), real) and not os.path.islink(path):  # noqa: PTH114, PTH120
-                        yield Source(path, _digest(row[1] if len(row) > 1 else ""))
+                        yield Source(path, told_digest(row[1] if len(row) > 1 else ""))
 
 
 def _is_real(folder: str, known: dict[str, bool]) -> bool:
@@ -76,7 +76,8 @@ def _is_real(folder: str, known: dict[str, bool]) -> bool:
     return known[folder]
 
 
-def _digest(told: str) -> str:
+def told_digest(told: str) -> str:
+    """Return the digest a record tells of a file in hexadecimal, empty when it tells none we know."""
     kind, _, value = told.partition("=")
     if kind != "sha256":
         return ""

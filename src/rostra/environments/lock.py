@@ -7,9 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from rostra.environments.index import mask
 from rostra.environments.installed import Installed
+from rostra.runtimes.model import Runtime
 
 _PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[^\s\\;]+)")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
+
+
+def heading(installer: str, runtime: Runtime) -> str:
+    return f"installed with {installer} for Python {runtime.version} on {runtime.platform or 'this server'}"
 
 
 def render(installed: Sequence[Installed], hashes: Mapping[str, tuple[str, ...]], *, heading: str) -> str:

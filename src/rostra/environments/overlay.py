@@ -24,7 +24,7 @@ class Overlays:
     """Overlays below ``{data_dir}/overlays``; ``store`` gives single flight, scratch and rename, and reconciliation."""
 
     def __init__(self, tools: Tools, *, installer: str = "uv") -> None:
-        self.store = Store(tools, folder=tools.data_dir / "overlays", installer=installer)
+        self.store = Store(tools, folder=tools.data_dir / "overlays", installer=installer, keep_unpacked=False)
         self._plain: set[str] = set()  # identities of interpreters the faster parser has no wheel for
 
     async def ensure_overlay(self, runtime: Runtime, say: Say) -> Path:

@@ -64,6 +64,7 @@ class Site:
     ends_at: float  # on the event loop's clock
     private: bool = False  # foreign code runs: nothing shared is shown writable
     asked: frozenset[str] = frozenset()  # normalised names the requirements ask for
+    installed: set[str] = field(default_factory=set)  # "name==version" as the installer told it
     written: tuple[str, ...] = ()  # the lines of requirements.txt, as the installer counts them
 
     @property

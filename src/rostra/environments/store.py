@@ -7,22 +7,26 @@ scratch, which ``reconcile`` removes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import anyio
 
 from rostra.clock import Clock, SystemClock
-from rostra.environments import parts, record, requirements
+from rostra.environments import lock, parts, record, requirements, uv
 from rostra.environments.build import Built, build
 from rostra.environments.errors import InstallFailed
 from rostra.environments.flights import Flight, Flights, Listener
 from rostra.environments.folders import SCRATCH, leftovers, publish, remove_tree, scratch, write_new
+from rostra.environments.installed import Installed
+from rostra.environments.keeping import Keeping
 from rostra.environments.key import environment_key
 from rostra.environments.record import Ready
 from rostra.environments.requirements import Requirements
 from rostra.environments.site import Say, Site, Tools
-from rostra.environments.spec import Environment, EnvironmentSpec
+from rostra.environments.spec import Environment, EnvironmentSpec, Package
 from rostra.environments.turns import Place, Turns, nobody
+from rostra.environments.unpacked import Unfit, Unpacked
 from rostra.ids import new_key
 from rostra.runtimes.model import Runtime
 
@@ -39,6 +43,7 @@ class Store:
         folder: Path | None = None,
         installer: str = "uv",
         build_concurrency: int = 2,
+        keep_unpacked: bool = True,
         clock: Clock | None = None,
     ) -> None:
         self.tools = tools
@@ -47,6 +52,9 @@ class Store:
         self._clock = clock or SystemClock()
         self._turns = Turns(build_concurrency)
         self._flights = Flights()
+        self._unpacked = Unpacked(tools.data_dir / "unpacked")
+        self._keeping = Keeping(self._unpacked)
+        self._keeps = keep_unpacked
 
     async def ensure(
         self, spec: EnvironmentSpec, say: Say, *, place: Place = nobody, patient: bool = False
@@ -82,7 +90,43 @@ class Store:
                     return ready
                 if flight.failure is not None:
                     raise flight.failure
+                if (
+                    self._keeps
+                    and installer == uv.NAME
+                    and (ready := await self._put_together(key, spec, wanted, flight.say))
+                ):
+                    return ready
                 return await self._fly(flight, key, spec, wanted, installer)
+
+    async def _put_together(
+        self, key: str, spec: EnvironmentSpec, wanted: Requirements, say: Say
+    ) -> Environment | None:
+        """Return the environment put together from packages that are known; None when the installer has to do it."""
+        unpacked, index = self._unpacked, self.tools.index.with_options(wanted.options)
+        final = self.folder / str(spec.runtime.version) / key
+
+        def work(place: Path) -> Environment:
+            parts = unpacked.choose(spec.runtime, index, wanted)
+            unpacked.assemble(spec.runtime, index, parts, place / "env")
+            packages = [Package(part.name, part.version) for part in parts if part.version]
+            found = [Installed(package) for package in packages]
+            hashes = {part.name: part.hashes for part in parts}
+            text = lock.render(found, hashes, heading=lock.heading(uv.NAME, spec.runtime))
+            size = sum(part.size for part in parts)
+            built = Built(uv.NAME, tuple(packages), text, size)
+            return self._publish(place / "env", spec.runtime, built, final)
+
+        with contextlib.suppress(Unfit):
+            async with scratch(self.tools.yard) as place:
+                made = await anyio.to_thread.run_sync(work, place)
+            count = len(made.packages)
+            say(f"Environment {key} is ready: {count} packages that are known, for Python {spec.runtime.version}")
+            return made
+        return None
+
+    async def settled(self) -> None:
+        """Wait until everything that goes on behind the last answers has ended."""
+        await self._keeping.settled()
 
     async def _fly(
         self, flight: Flight, key: str, spec: EnvironmentSpec, wanted: Requirements, installer: str
@@ -122,6 +166,7 @@ class Store:
 
     async def remove(self, key: str) -> bool:
         """Remove an environment; False when there is none. Nothing may run in it."""
+        await self.settled()
         gone = self.take_away(key)
         if gone is not None:
             await anyio.to_thread.run_sync(remove_tree, gone)
@@ -137,7 +182,8 @@ class Store:
 
     async def reconcile(self) -> list[str]:
         """Remove what a crash left and return what was done, one sentence each. Call it before anything is built."""
-        return await anyio.to_thread.run_sync(self._reconcile)
+        done = await anyio.to_thread.run_sync(self._reconcile)
+        return done + await anyio.to_thread.run_sync(self._unpacked.reconcile)
 
     def _reconcile(self) -> list[str]:
         done: list[str] = []
@@ -183,15 +229,17 @@ class Store:
                 except InstallFailed as why:
                     _tell(why, say)
                     raise
-                environment = await anyio.to_thread.run_sync(self._publish, site, built, final)
+                environment = await anyio.to_thread.run_sync(self._publish, site.env, spec.runtime, built, final)
+                if self._keeps and built.base:
+                    self._keeping.later(environment, site.index, built.base)
             say(f"Environment {key} is ready: {len(environment.packages)} packages for Python {spec.runtime.version}")
             return environment
 
-    def _publish(self, site: Site, built: Built, final: Path) -> Environment:
+    def _publish(self, env: Path, runtime: Runtime, built: Built, final: Path) -> Environment:
         final.parent.mkdir(parents=True, exist_ok=True)
         environment = Environment(
             key=final.name,
-            runtime=site.runtime,
+            runtime=runtime,
             python=final / "bin" / "python",
             root=final,
             lock=built.lock,
@@ -199,9 +247,9 @@ class Store:
             installer=built.installer,
         )
         ready = Ready(environment, self._clock.now(), built.size)
-        write_new(site.env / record.FILE, record.write_text(ready))
-        (site.env / record.FILE).chmod(0o444)
-        if not publish(site.env, final):  # another server on the same folder was quicker
+        write_new(env / record.FILE, record.write_text(ready))
+        (env / record.FILE).chmod(0o444)
+        if not publish(env, final):  # another server on the same folder was quicker
             ready = record.read(final) or ready
         return ready.environment
 

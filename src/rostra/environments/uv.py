@@ -83,6 +83,8 @@ async def install(site: Site, wanted: Requirements, *, build: bool) -> tuple[int
     """Install from ``requirements.txt`` in the site; without ``build`` no code of a package runs."""
 
     def hear(line: str) -> None:
+        if found := _INSTALLED.match(line):
+            site.installed.add(f"{found['name']}=={found['version']}")
         if not _CHATTER.match(line):
             site.say(reported(line))
 
