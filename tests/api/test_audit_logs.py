@@ -88,3 +88,35 @@ async def test_a_made_up_cursor_is_refused(world: World, cursor: str) -> None:
 @pytest.mark.parametrize(("name", "status"), [("ada", 403), ("vic", 403), (None, 401)])
 async def test_only_administrators_read_it(world: World, name: str | None, status: int) -> None:
     assert (await world.client(name).get("v1/audit_logs")).status_code == status
+
+
+async def test_every_action_is_listed_with_what_it_is(world: World) -> None:
+    actions = {row["action"]: row["description"] for row in await world.client("root").read("v1/audit/actions")}
+    assert {"create_content", "change_content", "upload_bundle", "claim_token"} <= actions.keys()
+    assert "get_content" not in actions
+    assert all(actions.values())
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["change_content", "create_content"]),
+        ("order=asc", ["create_content", "change_content"]),
+        ("q=SALES", ["change_content"]),
+        ("q=%25", []),
+        ("action=create_content|nothing", ["create_content"]),
+        ("user_guid=unknown", []),
+        ("from=2026-09-01T12:30:00Z", ["change_content"]),
+        ("to=2026-09-01T12:30:00Z", ["create_content"]),
+        ("page_size=1&page_number=2", ["create_content"]),
+    ],
+)
+async def test_the_log_is_searched(world: World, query: str, found: list[str]) -> None:
+    ada = world.client("ada")
+    made = await ada.made("v1/content", {})
+    world.clock.move(hours=1)
+    await ada.ask("PATCH", f"v1/content/{made['guid']}", {"title": "Sales by region"})
+    page = await world.client("root").read(f"v1/search/auditlogs?{query}")
+    assert [row["action"] for row in page["results"]] == found
+    subject = await world.client("root").read(f"v1/search/auditlogs?subject={made['guid']}")
+    assert [row["action"] for row in subject["results"]] == ["change_content"]

@@ -17,7 +17,9 @@ from fastapi.routing import APIRoute
 from support.api import World, bundle, live_item
 
 from rostra.api.app import ROUTERS
+from rostra.api.edge import SCOPE
 from rostra.auth.principals import Role
+from rostra.auth.service_tokens import SCOPES
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +67,7 @@ class Operation:
     method: str
     path: str
     role: Role | None  # what its signature asks for, beyond being somebody
+    scope: str | None = None  # with which a machine's token may do it too
 
     @property
     def key(self) -> tuple[str, str]:
@@ -85,12 +88,23 @@ def _role(route: APIRoute) -> Role | None:
     for call in _dependencies(route.dependant):
         if call.__qualname__.startswith("_at_least."):
             return Role(call.__closure__[0].cell_contents)
+        if hasattr(call, SCOPE):
+            return getattr(call, SCOPE)[1]
     return None
+
+
+def _scope(route: APIRoute) -> str | None:
+    scopes = [getattr(call, SCOPE)[0] for call in _dependencies(route.dependant) if hasattr(call, SCOPE)]
+    return scopes[0] if scopes else None
 
 
 def operations() -> list[Operation]:
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    return [Operation(method, route.path, _role(route)) for route in routes for method in sorted(route.methods)]
+    return [
+        Operation(method, route.path, _role(route), _scope(route))
+        for route in routes
+        for method in sorted(route.methods)
+    ]
 
 
 ALL = operations()
@@ -162,6 +176,8 @@ def _body(scene: Scene, operation: Operation) -> Any:
         "/v1/oauth/integrations/{guid}": {"name": "another"},
         "/v1/environments": {"title": "x", "name": "another"},
         "/v1/environments/{guid}": {"title": "x"},
+        "/v1/system/documentation": {"content": "# Welcome"},
+        "/v1/system/service-tokens": {"name": f"another of {scene.ids['guid']}", "scopes": ["audit:read"]},
         "/v1/environments/{guid}/permissions": {"principal_guid": scene.world.users["bob"].guid},
     }
     return bodies.get(operation.path, {})
@@ -190,7 +206,7 @@ async def scene(world: World, viewer: str | None = None) -> Scene:
     }
     unknown = (
         *("key_id", "key", "token", "task_id", "run_id", "entry_id", "app_mode", "permission_guid", "rehearsal_id"),
-        *("variant_id", "schedule_id"),
+        *("variant_id", "schedule_id", "token_guid"),
     )
     return Scene(world, item, {**dict.fromkeys(unknown, "7"), **ids})
 
@@ -283,9 +299,33 @@ async def test_owners_and_administrators_are_never_refused(world: World, name: s
     assert there.failures == []
 
 
+@pytest.mark.parametrize("scopes", [list(SCOPES), *([scope] for scope in SCOPES)], ids=" ".join)
+async def test_a_machine_does_what_its_scopes_say_and_nothing_else(world: World, scopes: list[str]) -> None:
+    there = await scene(world)
+    made = await world.client("root").made("v1/system/service-tokens", {"name": "machine", "scopes": scopes})
+    machine = world.client(authorization=f"Key {made['token']}")
+    for operation in ALL:
+        if operation.key in OPEN:
+            continue
+        answer = await machine.ask(operation.method, there.path(operation), _body(there, operation))
+        open_to_it = operation.scope in scopes
+        if open_to_it:
+            fine = answer.status_code not in (401, 403) and answer.status_code < 500
+        else:
+            fine = answer.status_code == 403 and answer.json()["code"] == 22
+        there.expect(fine, "machine", operation, answer.status_code)
+    assert there.failures == []
+
+
+def test_every_scope_opens_something_and_only_reading() -> None:
+    assert {operation.scope for operation in ALL if operation.scope} == SCOPES.keys()
+    assert {operation.method for operation in ALL if operation.scope} == {"GET"}
+
+
 # These begin something and leave what changes to it, or read although they are posted.
 NOT_AUDITED = {
     ("POST", "/v1/oauth/integrations/credentials"),
+    ("POST", "/v1/content/{guid}/access-test"),
 }
 
 

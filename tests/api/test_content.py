@@ -275,3 +275,19 @@ async def test_a_configured_address_is_used_in_links(world: World) -> None:
     object.__setattr__(world.live, "settings", lambda: moved)
     made = await item_of(world)
     assert made["content_url"] == f"https://x.org/rsc/content/{made['guid']}/"
+
+
+@pytest.mark.parametrize(
+    ("access", "deployed", "locked", "expected"),
+    [("acl", True, False, 259), ("all", False, False, False), ("all", True, True, False), ("all", True, False, True)],
+)
+async def test_whether_anybody_can_open_it(
+    world: World, access: str, deployed: bool, locked: bool, expected: object
+) -> None:
+    ada = world.client("ada")
+    guid = (await (live_item(world) if deployed else item_of(world)))["guid"]
+    await ada.ask("PATCH", f"v1/content/{guid}", {"access_type": access, "locked": locked})
+    answer = await ada.post(f"v1/content/{guid}/access-test")
+    told = answer.json()
+    assert (told["code"] if answer.status_code == 400 else told["accessible"]) == expected
+    assert answer.status_code == 400 or bool(told["reasons"]) is not told["accessible"]

@@ -23,7 +23,7 @@ def real(state: RuntimeState = RuntimeState.active, path: str = sys.executable) 
 def with_runtime(world: World) -> Any:
     def use(runtime: Runtime) -> None:
         live = dataclasses.replace(world.live, runtimes=lambda: (runtime,))
-        world.app.routes[0].app._app.state.services = live  # type: ignore[attr-defined]
+        world.app.routes[0].app._app._app._app.state.services = live  # type: ignore[attr-defined]
 
     return use
 

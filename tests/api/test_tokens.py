@@ -8,11 +8,13 @@ from typing import Any
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from support.api import World, bundle, item_of
 
 from rostra.auth import tokens_signed
+from rostra.auth.tables import UsedSignature
 from rostra.db.engine import transaction
 
 pytestmark = pytest.mark.anyio
@@ -102,6 +104,8 @@ async def test_a_signature_is_for_one_path_method_and_body(world: World) -> None
     assert (await client.post("v1/content", b'{"title": "Other"}', headers=good)).status_code == 401
     assert (await client.post("v1/groups", body, headers=good)).status_code == 401
     assert (await client.ask("PUT", "v1/users", body, headers=good)).status_code == 401
+    world.clock.move(seconds=1)  # a signature that was shown with another body is used up all the same
+    good = headers(world, "POST", "v1/content", body)
     assert (await client.post("v1/content", body, headers=good)).status_code == 201
     item = await item_of(world)
     sent = headers(world, "POST", f"v1/content/{item['guid']}/bundles", bundle())
@@ -156,3 +160,35 @@ async def test_a_pair_is_listed_and_revoked(world: World) -> None:
     assert (await world.client("ada").ask("DELETE", f"{path}/{TOKEN}")).status_code == 204
     assert (await ask(world, "GET", "v1/user")).status_code == 401
     assert (await world.client("ada").ask("DELETE", f"{path}/{TOKEN}")).status_code == 404
+
+
+async def test_a_signed_change_cannot_be_sent_again(world: World) -> None:
+    await claimed(world)
+    shown = headers(world, "POST", "v1/content", b"{}")
+    first = await world.client().ask("POST", "v1/content", b"{}", headers=shown)
+    again = await world.client().ask("POST", "v1/content", b"{}", headers=shown)
+    assert (first.status_code, again.status_code, again.json()["code"]) == (201, 401, 30)
+    assert "made already" in again.json()["error"]
+    assert len(await world.client("ada").read("v1/content")) == 1
+    world.clock.move(seconds=1)
+    assert (await ask(world, "POST", "v1/content", b"{}")).status_code == 201
+
+
+async def test_reading_with_one_signature_is_not_counted(world: World) -> None:
+    await claimed(world)
+    shown = headers(world, "GET", "v1/user")
+    for _ in range(2):
+        assert (await world.client().ask("GET", "v1/user", headers=shown)).status_code == 200
+
+
+async def test_signatures_are_remembered_as_long_as_they_would_be_good(world: World) -> None:
+    await claimed(world)
+    ahead = headers(world, "POST", "v1/content", b"{}", moved=tokens_signed.SKEW)
+    assert (await world.client().ask("POST", "v1/content", b"{}", headers=ahead)).status_code == 201
+    world.clock.move(seconds=2 * tokens_signed.SKEW.total_seconds())
+    assert (await world.client().ask("POST", "v1/content", b"{}", headers=ahead)).json()["code"] == 30
+    await ask(world, "POST", "v1/content", b"{}")
+    world.clock.move(seconds=1 + 2 * tokens_signed.SKEW.total_seconds())
+    await ask(world, "POST", "v1/content", b"{}")
+    async with transaction(world.live.reading) as session:
+        assert len((await session.execute(sa.select(UsedSignature))).all()) == 1

@@ -16,6 +16,7 @@ from rostra.api.deprecated import Marked
 from rostra.api.request_ids import Named
 from rostra.api.services import Services
 from rostra.api.v1 import (
+    activity,
     audit,
     audit_logs,
     bookmarks,
@@ -24,6 +25,7 @@ from rostra.api.v1 import (
     caches,
     content,
     deploys,
+    documentation,
     environments,
     groups,
     jobs,
@@ -32,12 +34,15 @@ from rostra.api.v1 import (
     permissions,
     rehearsals,
     repository,
+    runs,
     schedules,
     search,
     server,
+    service_tokens,
     shiny_usage,
     system,
     tags,
+    task_queue,
     thumbnails,
     tokens,
     usage,
@@ -75,6 +80,11 @@ ROUTERS = (
         legacy_variants.router,
         legacy_schedules.router,
         legacy.router,
+        task_queue.router,
+        runs.router,
+        activity.router,
+        service_tokens.router,
+        documentation.router,
         openapi.router,
     ),
 )

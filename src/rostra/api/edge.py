@@ -13,15 +13,17 @@ from starlette.requests import Request
 
 from rostra.api import bodies
 from rostra.api.services import Services
-from rostra.auth import credentials, tokens_signed
-from rostra.auth.principals import Principal, Role
+from rostra.auth import credentials, service_tokens, tokens_signed
+from rostra.auth.principals import Principal, Role, Via
 from rostra.auth.sessions import XSRF_COOKIE, XSRF_HEADER
 from rostra.content import audit_log
 from rostra.db.engine import transaction
 from rostra.errors import Forbidden, NotSignedIn
 
 _AFTER = "after_commit"
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 MOUNT = "/__api__"
+SCOPE = "rostra_scope"  # the attribute that says which scope and which role a dependency asks for
 BODY = "rostra_body"  # the attribute that tells the API's description what a dependency reads
 
 
@@ -69,6 +71,9 @@ async def _by_signature(request: Request, live: Services, signed: tokens_signed.
     path = MOUNT + raw.partition(b"?")[0].decode("latin-1").partition(MOUNT)[2]
     async with transaction(live.reading) as session:
         found = await tokens_signed.who(session, signed, request.method, path, live.clock.now())
+    if request.method not in _READS:
+        async with transaction(live.sessions) as session:
+            await tokens_signed.use_up(session, signed, live.clock.now())
     request.state.signed = signed  # whoever reads the body compares it
     return found
 
@@ -76,6 +81,9 @@ async def _by_signature(request: Request, live: Services, signed: tokens_signed.
 async def _by_cookie_or_key(request: Request, live: Services, shown: credentials.Credential) -> Principal | None:
     if shown == credentials.NOTHING:
         return None
+    if shown.scheme is credentials.Scheme.key and service_tokens.is_one(shown.value):
+        async with transaction(live.reading) as session:
+            return await service_tokens.who(session, shown.value, live.clock.now())
     header, cookie = request.headers.get(XSRF_HEADER), request.cookies.get(XSRF_COOKIE)
     credentials.check_xsrf(request.method, shown, header, cookie)
     async with transaction(live.reading) as session:
@@ -85,6 +93,8 @@ async def _by_cookie_or_key(request: Request, live: Services, shown: credentials
 async def _known(request: Request, found: Annotated[Principal | None, Depends(_who)]) -> Principal:
     if found is None:
         raise SignInNeeded
+    if found.via is Via.service:
+        raise service_tokens.OutOfScope
     request.state.who = found
     return found
 
@@ -100,6 +110,28 @@ def _at_least(role: Role) -> Callable[[Principal], Awaitable[Principal]]:
 
     return check
 
+
+def scoped(scope: str, role: Role) -> Any:
+    """Return a dependency that asks for a person of at least ``role``, or for a machine with ``scope``."""
+
+    async def check(request: Request, found: Annotated[Principal | None, Depends(_who)]) -> Principal:
+        if found is None:
+            raise SignInNeeded
+        if found.via is Via.service and scope not in found.scopes:
+            raise service_tokens.OutOfScope
+        if not found.role.at_least(role):
+            raise RoleTooLow(role)
+        request.state.who = found
+        return found
+
+    setattr(check, SCOPE, (scope, role))
+    return Depends(check)
+
+
+SettingsReader = Annotated[Principal, scoped("server-settings:read", Role.viewer)]
+UsageReader = Annotated[Principal, scoped("instrumentation:read", Role.publisher)]
+AuditReader = Annotated[Principal, scoped("audit:read", Role.administrator)]
+SystemReader = Annotated[Principal, scoped("system:read", Role.administrator)]
 
 Publisher = Annotated[Principal, Depends(_at_least(Role.publisher))]
 Administrator = Annotated[Principal, Depends(_at_least(Role.administrator))]

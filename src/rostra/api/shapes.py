@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rostra.api import variants_shapes
 from rostra.api.addresses import Addresses
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
@@ -17,6 +18,7 @@ from rostra.clock import wire_time
 from rostra.content import bookmarks, tags
 from rostra.content.access import Access, Facts, Grant, app_role, given_to, strongest
 from rostra.content.tables import Bundle, Item, Job, Permission, Tag
+from rostra.rendering.tables import ScheduleRow, Variant
 
 LOCAL = "Local"  # where things run, in the wire's words
 # What an item may have switched on or off for itself; null is the server's default.
@@ -32,6 +34,7 @@ class Around:
     grant: Grant | None
     tags: Sequence[Tag] = ()
     bookmarked: bool = False
+    schedule: tuple[ScheduleRow, Variant] | None = None
 
 
 async def contents(
@@ -57,6 +60,7 @@ async def _around(
     grants = await _grants(session, who)
     tagged = await tags.of_items(session, items) if "tags" in include else {}
     marked = await bookmarks.of_user(session, who.user_id) if "bookmarked" in include else frozenset()
+    planned = await _schedules(session, items) if "schedule" in include else {}
     return {
         item.id: Around(
             bundles.get(item.live_bundle_id or 0),
@@ -64,6 +68,7 @@ async def _around(
             grants.get(item.id),
             tagged.get(item.id, ()),
             item.id in marked,
+            planned.get(item.id),
         )
         for item in items
     }
@@ -75,6 +80,17 @@ async def _grants(session: AsyncSession, who: Principal) -> dict[int, Grant]:
     found: dict[int, Grant] = {}
     for item_id, role in await session.execute(mine):
         found[item_id] = strongest([role, *([found[item_id]] if item_id in found else [])]) or Grant.viewer
+    return found
+
+
+async def _schedules(session: AsyncSession, items: Sequence[Item]) -> dict[int, tuple[ScheduleRow, Variant]]:
+    """Return the schedules of the items' default variants."""
+    found: dict[int, tuple[ScheduleRow, Variant]] = {}
+    ids = sorted(item.id for item in items)
+    wanted = sa.select(ScheduleRow, Variant).join(Variant, Variant.id == ScheduleRow.variant_id)
+    for start in range(0, len(ids), 500):
+        chunk = wanted.where(Variant.is_default, Variant.item_id.in_(ids[start : start + 500]))
+        found |= {variant.item_id: (row, variant) for row, variant in await session.execute(chunk)}
     return found
 
 
@@ -162,6 +178,8 @@ def _included(item: Item, around: Around, include: Collection[str]) -> dict[str,
         found["vanity_url"] = item.vanity_path
     if "bookmarked" in include:
         found["bookmarked"] = around.bookmarked
+    if around.schedule is not None:
+        found["schedule"] = variants_shapes.strings(variants_shapes.schedule(*around.schedule))
     return found
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from rostra.app.requests import client_address, credential
@@ -80,11 +82,11 @@ class People:
         if role not in tuple(Role):
             raise Invalid(f"{role[:40]!r} is not a role", hint="Choose one from the list.")
         access.require(who.role.at_least(Role(role)), who)
-        async with transaction(self.tools.sessions) as session:
+        async with self._audited(who, "create_key") as session:
             return (await keys.create(session, who.user_id, name, self.tools.clock.now(), cap=Role(role)))[1]
 
     async def revoke_key(self, who: Principal, key_id: str) -> None:
-        async with transaction(self.tools.sessions) as session:
+        async with self._audited(who, "delete_key") as session:
             await session.delete(await keys.one_of_user(session, who.user_id, key_id))
         self.on_credential_changed()
 
@@ -94,7 +96,14 @@ class People:
 
     async def claim(self, who: Principal, token: str) -> None:
         keys.check_lasting(who)
+        async with self._audited(who, "claim_token") as session:
+            await tokens_signed.claim(session, token, who.user_id, self.tools.clock.now())
+
+    @asynccontextmanager
+    async def _audited(self, who: Principal, action: str) -> AsyncIterator[AsyncSession]:
+        """A transaction with its entry in the audit log, about the person's own things."""
         async with transaction(self.tools.sessions) as session:
-            recorder, now = audit_log.attend(session), self.tools.clock.now()
-            await tokens_signed.claim(session, token, who.user_id, now)
-            audit_log.write(session, recorder, who, action="claim_token", subject=who.guid, now=now)
+            recorder = audit_log.attend(session)
+            yield session
+            await session.flush()
+            audit_log.write(session, recorder, who, action=action, subject=who.guid, now=self.tools.clock.now())

@@ -16,6 +16,7 @@ from rostra.api.request_ids import Named
 from rostra.api.services import Services
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
+from rostra.app.documentation import Documentation
 from rostra.app.git_work import GitWork
 from rostra.app.reports import Reports
 from rostra.app.sampling import Sampling
@@ -37,6 +38,7 @@ def build(api: ASGIApp, desk: Desk, pages: ContentPages) -> Starlette:
         routes=[
             Mount("/__api__", api),
             Route("/__docs__/api", openapi.page),
+            Route("/__docs__/user", Documentation(desk).page, methods=["GET"]),
             *routes(desk),
             Route("/{path:path}", pages.answer, methods=EVERY_METHOD),
         ],

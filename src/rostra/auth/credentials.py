@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth import keys, sessions
 from rostra.auth.principals import BadCredential, Principal, Role, Via, lowered
-from rostra.auth.tables import ApiKey, KeyPair, Session, User
+from rostra.auth.tables import ApiKey, KeyPair, ServiceToken, Session, User
 from rostra.config.sections import Authentication
 from rostra.errors import Forbidden
 
@@ -149,8 +149,11 @@ async def seen(session: AsyncSession, principal: Principal, now: dt.datetime) ->
         await session.execute(
             sa.update(Session).where(Session.token_hash == principal.credential_id).values(used_at=now)
         )
+    elif principal.via is Via.service:
+        mine = ServiceToken.id == int(principal.credential_id)
+        await session.execute(sa.update(ServiceToken).where(mine).values(active_at=now))
     elif principal.via is Via.signed:
-        mine = KeyPair.token == principal.credential_id
-        await session.execute(sa.update(KeyPair).where(mine).values(active_at=now))
+        pair = KeyPair.token == principal.credential_id
+        await session.execute(sa.update(KeyPair).where(pair).values(active_at=now))
     else:
         await session.execute(sa.update(ApiKey).where(ApiKey.id == int(principal.credential_id)).values(active_at=now))

@@ -30,6 +30,7 @@ class Via(StrEnum):
     key = "key"
     process_key = "process-key"  # the short-lived key a content process is given, with its owner's rights
     session = "session"
+    service = "service"  # a machine's token: nobody's account
     signed = "signed"  # requests signed with a key pair that the person claimed
 
 
@@ -49,6 +50,7 @@ class Principal:
     via: Via
     credential_id: str = ""  # the key's id, the session's token hash or the key pair's token
     seen_at: dt.datetime | None = None
+    scopes: frozenset[str] = frozenset()  # of a service token: all that it may do
 
     @property
     def is_administrator(self) -> bool:

@@ -1,7 +1,8 @@
 """Key pairs: a publishing client keeps the private half and signs its requests; a person claims the pair in a browser.
 
 What is signed is the method, the path, the date and the MD5 of the body, so a signed request that is overheard can be
-repeated only as it is and only for a short time. The checks here are pure, except for the look-ups at the end.
+repeated only as it is and only for a short time; one that changes something cannot be repeated at all. The checks here
+are pure, except for the look-ups at the end.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth.principals import BadCredential, Principal, Role, Via
-from rostra.auth.tables import KeyPair, User
-from rostra.errors import Forbidden, Invalid, NotFound
+from rostra.auth.tables import KeyPair, UsedSignature, User
+from rostra.errors import Forbidden, Invalid, NotFound, NotSignedIn
 
 SKEW = dt.timedelta(minutes=15)  # how far a client's clock may be off
 UNCLAIMED = dt.timedelta(hours=1)  # how long a pair waits for its person
@@ -65,6 +66,14 @@ class NoSuchToken(NotFound):
 
     def __init__(self) -> None:
         super().__init__("there is no key pair to claim here", hint="Begin again in your publishing client.")
+
+
+class SignatureUsed(NotSignedIn):
+    code = "signature-used"
+    number = 30
+
+    def __init__(self) -> None:
+        super().__init__("this very request was made already", hint="Sign it again, with the present date.")
 
 
 class TokenClaimed(Forbidden):
@@ -208,6 +217,22 @@ async def one_of_user(session: AsyncSession, user_id: int, token: str) -> KeyPai
     if pair is None or pair.user_id != user_id:
         raise NoSuchToken
     return pair
+
+
+async def use_up(session: AsyncSession, shown: Signed, now: dt.datetime) -> None:
+    """Remember a signed request that changes something, so that whoever overheard it cannot send it again.
+
+    Raises:
+        SignatureUsed
+    """
+    await session.execute(sa.delete(UsedSignature).where(UsedSignature.until < now))
+    digest = hashlib.sha256(shown.signature).hexdigest()
+    # The date that was signed lies at most SKEW ahead, and is good until SKEW after itself.
+    row = {"digest": digest, "until": now + 2 * SKEW}
+    try:
+        await session.execute(sa.insert(UsedSignature).values(row))
+    except sa.exc.IntegrityError as why:
+        raise SignatureUsed from why
 
 
 async def who(session: AsyncSession, shown: Signed, method: str, path: str, now: dt.datetime) -> Principal:

@@ -30,6 +30,10 @@ NOT_CHANGES = frozenset(
     ]
 )
 SECRET = frozenset({"password_hash", "key_hash", "token_hash", "token", "public_key", "value", "secrets", "image"})
+# What is written besides the changes that come through the API's routes.
+OTHER_ACTIONS = {
+    "claim_token": "Make a publishing client's key pair one's own.",
+}
 LONGEST_VALUE = 1000  # characters of one value that are kept
 LONGEST_DESCRIPTION = 500
 _RECORDER = "audit"
@@ -263,6 +267,40 @@ def _filtered(query: Any, wanted: Wanted) -> Any:
         if value:
             query = query.where(condition)
     return query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """What is searched for; an empty field asks for nothing. In [``since``, ``until``)."""
+
+    text: str = ""
+    actions: tuple[str, ...] = ()
+    user_guid: str = ""
+    subject: str = ""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    ascending: bool = False
+
+
+async def search(session: AsyncSession, sought: Sought, *, page: int, size: int) -> tuple[Sequence[AuditEntry], int]:
+    """Return a page of the entries found, and how many there are."""
+    query = sa.select(AuditEntry)
+    if sought.text:
+        query = query.where(AuditEntry.description.icontains(sought.text, autoescape=True))
+    if sought.actions:
+        query = query.where(AuditEntry.action.in_(sought.actions[:100]))
+    if sought.user_guid:
+        query = query.where(AuditEntry.user_guid == sought.user_guid)
+    if sought.subject:
+        query = query.where(AuditEntry.subject == sought.subject)
+    if sought.since is not None:
+        query = query.where(AuditEntry.at >= sought.since)
+    if sought.until is not None:
+        query = query.where(AuditEntry.at < sought.until)
+    total = (await session.execute(sa.select(sa.func.count()).select_from(query.subquery()))).scalar_one()
+    order = AuditEntry.id.asc() if sought.ascending else AuditEntry.id.desc()
+    rows = await session.execute(query.order_by(order).limit(size).offset((page - 1) * size))
+    return rows.scalars().all(), total
 
 
 async def last(session: AsyncSession, wanted: Wanted) -> str | None:

@@ -177,6 +177,15 @@ async def give_back(session: AsyncSession, work: Work) -> bool:
     return await _change(session, work, leased_until=None, worker=None, attempts=work.attempt - 1)
 
 
+async def cancel(session: AsyncSession, task_id: str, why: str, now: dt.datetime) -> bool:
+    """End a task before anybody has begun it; False when somebody has."""
+    waits = (Task.id == task_id, Task.finished_at.is_(None), Task.started_at.is_(None), Task.leased_until.is_(None))
+    ended = sa.update(Task).where(*waits).values(finished_at=now, exit_code=1, error=why)
+    result = await session.execute(ended.execution_options(synchronize_session=False))
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1
+
+
 async def owns(session: AsyncSession, work: Work) -> bool:
     """Return whether the task is still this worker's, and hold it so until the transaction ends."""
     mine = sa.select(Task.id).where(*_mine(work)).with_for_update()

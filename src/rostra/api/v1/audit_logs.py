@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 from rostra.api.addresses import Links
-from rostra.api.edge import Administrator, Reading
-from rostra.api.paging import Limit, keyset
+from rostra.api.edge import AuditReader, Reading
+from rostra.api.paging import Limit, Paged, keyset
+from rostra.api.v1.usage import moment
 from rostra.clock import wire_time
 from rostra.content import audit_log
 from rostra.content.tables import AuditEntry
@@ -33,7 +34,7 @@ def shape(entry: AuditEntry) -> dict[str, Any]:
 @router.get("/v1/audit_logs")
 async def list_audit_logs(
     *,
-    who: Administrator,  # noqa: ARG001
+    who: AuditReader,  # noqa: ARG001
     session: Reading,
     request: Request,
     links: Links,
@@ -60,8 +61,47 @@ async def list_audit_logs(
     return keyset(request, links, rows, previous=found.previous, next=found.next, last=last)
 
 
+@router.get("/v1/audit/actions")
+async def list_audit_actions(who: AuditReader) -> list[dict[str, str]]:  # noqa: ARG001
+    """The actions an entry may have, with what they are, by name."""
+    from rostra.api.app import described
+
+    changing = [route for route in described() if "GET" not in (route.methods or ())]
+    said = {route.name: (route.endpoint.__doc__ or "").strip().split("\n")[0] for route in changing}
+    said |= audit_log.OTHER_ACTIONS
+    return [{"action": name, "description": said[name]} for name in sorted(said)]
+
+
+@router.get("/v1/search/auditlogs")
+async def search_audit_logs(
+    *,
+    who: AuditReader,  # noqa: ARG001
+    session: Reading,
+    page: Paged,
+    q: str = "",
+    action: str = "",
+    user_guid: str = "",
+    subject: str = "",
+    since: Annotated[str, Query(alias="from")] = "",
+    to: str = "",
+    order: str = "desc",
+) -> dict[str, Any]:
+    """Entries with ``q`` in their description, newest first unless ``order=asc``; several actions with ``|``."""
+    sought = audit_log.Sought(
+        text=q,
+        actions=tuple(name for name in action.split("|") if name),
+        user_guid=user_guid,
+        subject=subject,
+        since=moment("from", since),
+        until=moment("to", to, end=True),
+        ascending=order == "asc",
+    )
+    rows, total = await audit_log.search(session, sought, page=page.number, size=page.size)
+    return page.of([{**shape(entry), "subject": entry.subject} for entry in rows], total)
+
+
 @router.get("/v1/audit_logs/{entry_id}")
-async def get_audit_log(entry_id: str, who: Administrator, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_audit_log(entry_id: str, who: AuditReader, session: Reading) -> dict[str, Any]:  # noqa: ARG001
     """One entry with what each changed row was and became; secrets are named, never shown."""
     entry = await audit_log.get(session, entry_id)
     return {**shape(entry), "subject": entry.subject, **entry.changes}

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from rostra.api import edge
-from rostra.api.edge import Administrator, Live, changing
+from rostra.api.edge import Administrator, Live, SystemReader, changing
 from rostra.api.services import Services
 from rostra.api.shapes import LOCAL
 from rostra.content import audit_log
@@ -45,7 +45,7 @@ async def _versions(live: Services) -> list[str]:
 
 
 @router.get("/v1/system/caches/runtime")
-async def list_caches(who: Administrator, live: Live) -> dict[str, Any]:  # noqa: ARG001
+async def list_caches(who: SystemReader, live: Live) -> dict[str, Any]:  # noqa: ARG001
     """One row for each Python version that has environments."""
     rows = [{"language": LANGUAGE, "version": version, "image_name": LOCAL} for version in await _versions(live)]
     return {"caches": rows}

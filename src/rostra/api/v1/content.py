@@ -10,11 +10,11 @@ from starlette.responses import Response
 from rostra.api import edge, shapes
 from rostra.api.addresses import Links
 from rostra.api.edge import Known, Live, Publisher, Reading, Writing
-from rostra.api.subjects import Edited, Subject, Viewed
+from rostra.api.subjects import Edited, Inspected, Subject, Viewed
 from rostra.auth import users
 from rostra.content import access, items, limits
 from rostra.content.errors import InvalidField
-from rostra.errors import Forbidden
+from rostra.errors import Forbidden, Invalid
 
 router = APIRouter()
 
@@ -45,6 +45,14 @@ class MayNotRunAs(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("only an administrator chooses the account content runs as", hint="Ask an administrator.")
+
+
+class NotPublic(Invalid):
+    code = "not-public"
+    number = 259
+
+    def __init__(self) -> None:
+        super().__init__("this content is not open to everybody", hint='Set its access_type to "all" first.')
 
 
 def settable(given: dict[str, Any]) -> dict[str, Any]:
@@ -127,3 +135,22 @@ async def delete_content(subject: Edited, live: Live) -> Response:
     await items.delete(subject.session, subject.item, live.clock.now())
     subject.changed()
     return Response(status_code=204)
+
+
+@router.post("/v1/content/{guid}/access-test")
+async def test_access(subject: Inspected) -> dict[str, Any]:
+    """Say whether somebody who is not signed in can open the item now, and if not, why.
+
+    Nothing is called over the network: it is what this server would decide.
+    """
+    if subject.item.access_type != access.Access.all:
+        raise NotPublic
+    reasons = [
+        why
+        for holds, why in (
+            (subject.item.locked, "it is locked"),
+            (subject.item.live_bundle_id is None, "nothing has been deployed yet"),
+        )
+        if holds
+    ]
+    return {"content_guid": subject.guid, "accessible": not reasons, "reasons": reasons}

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from rostra.api import shapes
 from rostra.api.addresses import Addresses, Links
-from rostra.api.edge import Known, Live, Publisher, Reading, changing
+from rostra.api.edge import Known, Live, Reading, UsageReader, changing
 from rostra.api.services import Services
 from rostra.api.subjects import Inspected, Subject, load_to_edit
 from rostra.api.v1.usage import moment
@@ -169,7 +169,7 @@ def _sample(one: JobSample) -> dict[str, Any]:
 
 
 @router.get("/metrics/procs")
-async def list_processes(who: Publisher, live: Live, session: Reading, links: Links) -> dict[str, Any]:
+async def list_processes(who: UsageReader, live: Live, session: Reading, links: Links) -> dict[str, Any]:
     """What runs now, by process id, as far as the caller may change its content; CPU in cores, memory in bytes."""
     taken = {sample.job: sample for sample in await live.taken()}
     wanted = sa.select(Job, Item).join(Item, Item.id == Job.item_id).where(Job.ended_at.is_(None))

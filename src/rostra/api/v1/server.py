@@ -15,7 +15,7 @@ from packaging.version import Version
 
 import rostra
 from rostra.api import abilities
-from rostra.api.edge import Known, Live
+from rostra.api.edge import Known, Live, SettingsReader
 from rostra.config.sections import Settings
 from rostra.content import thumbnails
 from rostra.runtimes.model import Runtime, RuntimeState
@@ -180,7 +180,7 @@ def _seconds(value: dt.timedelta) -> int:
 
 
 @router.get("/v1/server_settings/python")
-async def python(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG001
+async def python(live: Live, who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
     """The interpreters content can be published to, oldest first."""
     usable = [runtime for runtime in live.runtimes() if runtime.state is not RuntimeState.retired]
     return {"installations": [installation(runtime) for runtime in usable], "api_enabled": True}
@@ -193,13 +193,13 @@ def installation(runtime: Runtime) -> dict[str, Any]:
 
 
 @router.get("/v1/server_settings/r")
-async def r(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG001
+async def r(live: Live, who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
     """The Rs content can be published to, oldest first."""
     return {"installations": _versions(each.version for each in (await live.beside()).r)}
 
 
 @router.get("/v1/server_settings/quarto")
-async def quarto(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG001
+async def quarto(live: Live, who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
     """The Quartos content can be published to, oldest first."""
     return {"installations": _versions(each.version for each in (await live.beside()).quarto)}
 
@@ -209,13 +209,13 @@ def _versions(there: Iterable[Version]) -> list[dict[str, Any]]:
 
 
 @router.get("/v1/server_settings/tensorflow")
-async def other_languages(who: Known) -> dict[str, Any]:  # noqa: ARG001
+async def other_languages(who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
     """TensorFlow: not offered."""
     return {"installations": []}
 
 
 @router.get("/v1/server_settings/nodejs")
-async def nodejs(who: Known) -> dict[str, Any]:  # noqa: ARG001
+async def nodejs(who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
     """Node.js: not offered, said in the shape `preflight` asks for."""
     status = dict.fromkeys(("enabled", "configured", "licensed", "available", "usable"), False)
     return {"enabled": False, "status": status, "installations": []}
@@ -223,7 +223,7 @@ async def nodejs(who: Known) -> dict[str, Any]:  # noqa: ARG001
 
 @router.get("/v1/timezones")
 @router.get("/timezones")
-async def timezones(live: Live, who: Known) -> list[dict[str, str]]:  # noqa: ARG001
+async def timezones(live: Live, who: SettingsReader) -> list[dict[str, str]]:  # noqa: ARG001
     """Every time zone's name and present offset, by name."""
     return await anyio.to_thread.run_sync(_timezones, live.clock.now().replace(minute=0, second=0, microsecond=0))
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 from rostra.api.addresses import Links
-from rostra.api.edge import Publisher, Reading
+from rostra.api.edge import Reading, UsageReader
 from rostra.api.paging import LARGEST, Chosen, cursor_of, keyset, text_of
 from rostra.api.v1.usage import DATA_VERSION, asked_of
 from rostra.clock import wire_time
@@ -22,7 +22,7 @@ router = APIRouter()
 async def list_sessions(
     *,
     request: Request,
-    who: Publisher,
+    who: UsageReader,
     session: Reading,
     links: Links,
     content_guid: str = "",

@@ -17,14 +17,13 @@ from starlette.responses import Response
 
 import rostra
 from rostra.api import checks
-from rostra.api.edge import Administrator, Live, Reading, Writing, changing
+from rostra.api.edge import Administrator, Live, Reading, SystemReader, Writing, changing
 from rostra.api.paging import Paged
 from rostra.api.subjects import Inspected
 from rostra.clock import wire_time
 from rostra.content.access import visible_to
 from rostra.content.tables import Bundle, CheckRun, Item
 from rostra.errors import NotFound
-from rostra.jobs.tables import Task
 
 router = APIRouter()
 
@@ -52,7 +51,7 @@ def shape(row: CheckRun) -> dict[str, Any]:
 
 
 @router.get("/v1/system/checks")
-async def list_check_runs(who: Administrator, session: Reading) -> list[dict[str, Any]]:  # noqa: ARG001
+async def list_check_runs(who: SystemReader, session: Reading) -> list[dict[str, Any]]:  # noqa: ARG001
     """The runs of the checks, newest first."""
     rows = await session.execute(sa.select(CheckRun).order_by(CheckRun.id.desc()).limit(500))
     return [shape(row) for row in rows.scalars()]
@@ -79,13 +78,13 @@ async def _run(session: AsyncSession, run_id: str) -> CheckRun:
 
 
 @router.get("/v1/system/checks/{run_id}")
-async def get_check_run(run_id: str, who: Administrator, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_check_run(run_id: str, who: SystemReader, session: Reading) -> dict[str, Any]:  # noqa: ARG001
     """One run."""
     return shape(await _run(session, run_id))
 
 
 @router.get("/v1/system/checks/{run_id}/results")
-async def get_check_results(run_id: str, who: Administrator, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_check_results(run_id: str, who: SystemReader, session: Reading) -> dict[str, Any]:  # noqa: ARG001
     """What each check of a run found."""
     row = await _run(session, run_id)
     return {"run": shape(row), "results": row.results.get("results", [])}
@@ -105,13 +104,13 @@ async def chronicle(who: Administrator) -> dict[str, Any]:  # noqa: ARG001
 
 
 @router.get("/v1/system/hosts")
-async def hosts(who: Administrator) -> list[dict[str, Any]]:  # noqa: ARG001
+async def hosts(who: SystemReader) -> list[dict[str, Any]]:  # noqa: ARG001
     """The machines content runs on: this one."""
     return [{"hostname": socket.gethostname(), "version": rostra.__version__}]
 
 
 @router.get("/v1/system/storage")
-async def storage(who: Administrator, live: Live) -> dict[str, Any]:  # noqa: ARG001
+async def storage(who: SystemReader, live: Live) -> dict[str, Any]:  # noqa: ARG001
     """How full the disk of the data folder is, in bytes, and what its folders take."""
     return await anyio.to_thread.run_sync(_disk, live.places.data_dir)
 
@@ -137,7 +136,7 @@ def _size(folder: Path) -> int:
 
 
 @router.get("/v1/content/storage")
-async def content_storage(who: Administrator, session: Reading, page: Paged) -> dict[str, Any]:
+async def content_storage(who: SystemReader, session: Reading, page: Paged) -> dict[str, Any]:
     """What the bundles of each item take, the largest first, in bytes."""
     size = sa.func.coalesce(sa.func.sum(Bundle.size), 0)
     rows = sa.select(Item.guid, size, sa.func.count(Bundle.id)).outerjoin(Bundle, Bundle.item_id == Item.id)
@@ -158,25 +157,3 @@ async def one_content_storage(subject: Inspected) -> dict[str, Any]:
     wanted = sa.select(sa.func.coalesce(sa.func.sum(Bundle.size), 0), sa.func.count(Bundle.id))
     size, count = (await subject.session.execute(wanted.where(Bundle.item_id == subject.item.id))).one()
     return _stored(subject.guid, size, count)
-
-
-@router.get("/v1/queue")
-async def queue(who: Administrator, session: Reading, page: Paged) -> dict[str, Any]:  # noqa: ARG001
-    """Tasks that wait or are being done, oldest first."""
-    wanted = sa.select(Task).where(Task.finished_at.is_(None))
-    total = (await session.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))).scalar_one()
-    first = (page.number - 1) * page.size
-    rows = await session.execute(wanted.order_by(Task.created_at, Task.id).limit(page.size).offset(first))
-    return page.of([_queued(row) for row in rows.scalars()], total)
-
-
-def _queued(row: Task) -> dict[str, Any]:
-    started = None if row.started_at is None else wire_time(row.started_at)
-    return {
-        "id": row.id,
-        "name": row.kind,
-        "content_guid": row.subject,
-        "queued_time": wire_time(row.created_at),
-        "start_time": started,
-        "status": "waiting" if row.started_at is None else "running",
-    }

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from rostra.api.addresses import Links
-from rostra.api.edge import Publisher, Reading
+from rostra.api.edge import Reading, UsageReader
 from rostra.api.paging import Chosen, cursor_of, keyset, text_of
 from rostra.auth.principals import Principal
 from rostra.clock import wire_time
@@ -40,7 +40,7 @@ class BadMoment(Invalid):
 
 @router.get("/v1/instrumentation/content/hits")
 async def list_hits(
-    who: Publisher,
+    who: UsageReader,
     session: Reading,
     content_guid: str = "",
     since: Annotated[str, Query(alias="from")] = "",
@@ -56,7 +56,7 @@ async def list_hits(
 async def list_visits(
     *,
     request: Request,
-    who: Publisher,
+    who: UsageReader,
     session: Reading,
     links: Links,
     content_guid: str = "",

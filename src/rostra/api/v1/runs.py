@@ -1,0 +1,140 @@
+"""How documents have been rendered: every variant with its last run, one schedule's history, and a summary of all."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query
+
+from rostra.api import variants_shapes
+from rostra.api.edge import Known, Live, Reading, SystemReader
+from rostra.api.paging import LARGEST, Paged
+from rostra.api.subjects import Inspected
+from rostra.api.v1.usage import moment
+from rostra.clock import wire_time
+from rostra.content import access, runs
+from rostra.content.tables import Item, Job
+from rostra.errors import Invalid
+from rostra.rendering import variants
+from rostra.rendering.tables import ScheduleRow, Variant
+
+router = APIRouter()
+
+DAY = dt.timedelta(days=1)
+
+
+class NoSuchOutcome(Invalid):
+    code = "no-such-outcome"
+    number = 32
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no run ends as {name[:40]!r}", hint=f"Use some of {', '.join(runs.OUTCOMES)}.")
+
+
+def run(job: Job) -> dict[str, Any]:
+    return {
+        "job_key": job.key,
+        "bundle_id": None if job.bundle_id is None else str(job.bundle_id),
+        "queued_time": wire_time(job.queued_at),
+        "start_time": None if job.started_at is None else wire_time(job.started_at),
+        "end_time": None if job.ended_at is None else wire_time(job.ended_at),
+        "outcome": runs.outcome(job),
+        "exit_code": job.exit_code,
+        "error": job.error,
+        "skip_reason": job.skip_reason,
+    }
+
+
+@router.get("/v1/search/variants")
+async def search_variants(
+    *,
+    who: Known,
+    session: Reading,
+    page: Paged,
+    q: str = "",
+    content_guid: str = "",
+    outcome: str = "",
+    scheduled: bool | None = None,
+) -> dict[str, Any]:
+    """Variants of content the caller may change, with schedule and last run.
+
+    ``q`` is part of the content's name or title, ``outcome`` how the last run ended (several with ``|``).
+    """
+    wanted = sa.select(Variant, Item, ScheduleRow).join(Item, Item.id == Variant.item_id)
+    wanted = wanted.outerjoin(ScheduleRow, ScheduleRow.variant_id == Variant.id).where(access.changeable_by(who))
+    if not who.is_administrator:
+        wanted = wanted.where(sa.or_(Variant.visibility != variants.PRIVATE, Variant.owner_id == who.user_id))
+    if q:
+        wanted = wanted.where(sa.or_(Item.name.icontains(q, autoescape=True), Item.title.icontains(q, autoescape=True)))
+    if content_guid:
+        wanted = wanted.where(Item.guid.in_(content_guid.split("|")[:LARGEST]))
+    if scheduled is not None:
+        wanted = wanted.where(ScheduleRow.id.is_not(None) if scheduled else ScheduleRow.id.is_(None))
+    if outcome:
+        wanted = wanted.where(Variant.id.in_(runs.last_ended(*_outcomes(outcome))))
+    total = (await session.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))).scalar_one()
+    first = (page.number - 1) * page.size
+    rows = (await session.execute(wanted.order_by(Variant.id).limit(page.size).offset(first))).all()
+    last = await runs.last_of(session, [variant.id for variant, _, _ in rows])
+    return page.of([_found(*row, last.get(row[0].id)) for row in rows], total)
+
+
+def _outcomes(text: str) -> list[str]:
+    names = [name for name in text.split("|") if name]
+    for name in names:
+        if name not in runs.OUTCOMES:
+            raise NoSuchOutcome(name)
+    return names
+
+
+def _found(variant: Variant, item: Item, schedule: ScheduleRow | None, last: Job | None) -> dict[str, Any]:
+    return {
+        "id": str(variant.id),
+        "key": variant.key,
+        "name": variant.name,
+        "is_default": variant.is_default,
+        "visibility": variant.visibility,
+        "created_time": wire_time(variant.created_at),
+        "content_guid": item.guid,
+        "content_name": item.name,
+        "content_title": item.title,
+        "schedule": schedule and variants_shapes.strings(variants_shapes.schedule(schedule, variant)),
+        "last_run": last and run(last),
+    }
+
+
+@router.get("/v1/content/{guid}/schedule/history")
+async def schedule_history(
+    subject: Inspected, variant_key: str = "", limit: Annotated[int, Query()] = 50
+) -> list[dict[str, Any]]:
+    """The runs of a variant (the default one's without ``variant_key``), newest first, also those that were skipped."""
+    found = await variants_shapes.of_content(subject, variant_key or None, to_run=True)
+    rows = await runs.of_variant(subject.session, found.variant.id, limit=max(limit, 1))
+    return [run(job) for job in rows]
+
+
+@router.get("/v1/experimental/jobs/summary")
+async def jobs_summary(
+    who: SystemReader,  # noqa: ARG001
+    live: Live,
+    session: Reading,
+    since: Annotated[str, Query(alias="from")] = "",
+    to: str = "",
+) -> dict[str, Any]:
+    """How many renderings ended how, in all and by hour: of the last day, or of up to 31 days before ``to``."""
+    until = moment("to", to, end=True) or live.clock.now()
+    found = await runs.summary(session, moment("from", since) or until - DAY, until)
+    return {
+        "from": wire_time(found.since),
+        "to": wire_time(found.until),
+        "total": found.total.total(),
+        **_counts(found.total),
+        "histogram": [{"time": wire_time(hour), **_counts(counts)} for hour, counts in sorted(found.hours.items())],
+    }
+
+
+def _counts(counts: Counter[str]) -> dict[str, int]:
+    return {name: counts[name] for name in runs.OUTCOMES}

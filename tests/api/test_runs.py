@@ -1,0 +1,146 @@
+"""How documents have been rendered, as lists and as numbers."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from support.api import World, live_item, row_of
+from support.moments import NOON
+
+from rostra.api.schedules_body import ScheduleBody, wanted
+from rostra.content import job_records, runs
+from rostra.content.tables import Job
+from rostra.db.engine import transaction
+from rostra.rendering import schedules, variants
+from rostra.rendering.tables import Variant
+
+pytestmark = pytest.mark.anyio
+HOUR = dt.timedelta(hours=1)
+
+
+async def document(world: World, title: str = "A report") -> tuple[str, int]:
+    """Return a document's guid and its default variant's number."""
+    guid = (await live_item(world, title=title))["guid"]
+    item = await row_of(world, guid)
+    async with transaction(world.live.sessions) as session:
+        return guid, (await variants.default(session, item, NOON)).id
+
+
+async def ran(world: World, guid: str, variant: int, how: str, at: dt.datetime = NOON) -> str:
+    item = await row_of(world, guid)
+    async with transaction(world.live.sessions) as session:
+        job = await job_records.begin(session, item.id, "build_report", at)
+        job.variant_id = variant
+        if how == "skipped":
+            job.skip_reason, job.ended_at = "the run before it had not ended", at
+        elif how != "running":
+            job.ended_at, job.exit_code = at + HOUR / 60, 0 if how == "succeeded" else 1
+            job.error = None if how == "succeeded" else "NameError"
+        return job.key
+
+
+@pytest.mark.parametrize("how", runs.OUTCOMES)
+def test_an_outcome_is_one_of_four(how: str) -> None:
+    facts: dict[str, dict[str, Any]] = {
+        "running": {},
+        "succeeded": {"ended_at": NOON, "exit_code": 0},
+        "failed": {"ended_at": NOON, "exit_code": 1},
+        "skipped": {"ended_at": NOON, "skip_reason": "x"},
+    }
+    assert runs.outcome(Job(**{"ended_at": None, "exit_code": None, "skip_reason": None, **facts[how]})) == how
+
+
+async def test_a_variant_is_found_with_its_last_run(world: World) -> None:
+    guid, variant = await document(world)
+    await ran(world, guid, variant, "failed")
+    key = await ran(world, guid, variant, "succeeded")
+    page = await world.client("ada").read("v1/search/variants")
+    assert (page["total"], page["current_page"]) == (1, 1)
+    (row,) = page["results"]
+    assert (row["content_guid"], row["content_title"], row["is_default"]) == (guid, "A report", True)
+    assert (row["last_run"]["job_key"], row["last_run"]["outcome"], row["schedule"]) == (key, "succeeded", None)
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("", ["Good", "Bad", "Skipped", "New"]),
+        ("outcome=failed", ["Bad"]),
+        ("outcome=failed|skipped", ["Bad", "Skipped"]),
+        ("q=GOO", ["Good"]),
+        ("q=%25", []),
+        ("scheduled=true", []),
+        ("scheduled=false&outcome=succeeded", ["Good"]),
+        ("content_guid=unknown", []),
+        ("page_size=1&page_number=2", ["Bad"]),
+    ],
+)
+async def test_variants_are_searched(world: World, query: str, titles: list[str]) -> None:
+    for title, how in (("Good", "succeeded"), ("Bad", "failed"), ("Skipped", "skipped"), ("New", "")):
+        guid, variant = await document(world, title)
+        if how:
+            await ran(world, guid, variant, "failed" if how == "succeeded" else "succeeded")
+            await ran(world, guid, variant, how)
+    page = await world.client("root").read(f"v1/search/variants?{query}")
+    assert [row["content_title"] for row in page["results"]] == titles
+
+
+async def test_an_unknown_outcome_is_named(world: World) -> None:
+    answer = await world.client("ada").get("v1/search/variants?outcome=better")
+    assert (answer.status_code, answer.json()["code"]) == (400, 32)
+
+
+async def test_other_peoples_documents_and_private_variants_are_not_found(world: World) -> None:
+    guid, _ = await document(world)
+    assert (await world.client("bob").read("v1/search/variants"))["total"] == 0
+    given = {"principal_guid": world.users["bob"].guid, "role": "owner"}
+    await world.client("ada").made(f"v1/content/{guid}/permissions", given)
+    assert (await world.client("bob").read("v1/search/variants"))["total"] == 1
+    await world.change(Variant, visibility="private")
+    assert (await world.client("bob").read("v1/search/variants"))["total"] == 0
+    assert (await world.client("ada").read("v1/search/variants"))["total"] == 1
+
+
+async def test_a_history_is_newest_first(world: World) -> None:
+    guid, variant = await document(world)
+    for how in ("succeeded", "skipped", "failed"):
+        await ran(world, guid, variant, how)
+    rows = await world.client("ada").read(f"v1/content/{guid}/schedule/history")
+    assert [row["outcome"] for row in rows] == ["failed", "skipped", "succeeded"]
+    assert (rows[0]["error"], rows[1]["skip_reason"]) == ("NameError", "the run before it had not ended")
+    assert len(await world.client("ada").read(f"v1/content/{guid}/schedule/history?limit=2")) == 2
+
+
+async def test_runs_are_counted_by_hour(world: World) -> None:
+    guid, variant = await document(world)
+    for at, how in ((-30, "failed"), (-2, "failed"), (-2, "succeeded"), (-1, "skipped"), (0, "running")):
+        await ran(world, guid, variant, how, NOON + at * HOUR)
+    world.clock.move(seconds=1)
+    told = await world.client("root").read("v1/experimental/jobs/summary")
+    assert [told[name] for name in ("total", *runs.OUTCOMES)] == [4, 1, 1, 1, 1]
+    assert [(row["time"][11:13], row["failed"]) for row in told["histogram"]] == [("10", 1), ("11", 0), ("12", 0)]
+    assert (await world.client("root").read("v1/experimental/jobs/summary?from=2026-08-31"))["total"] == 5
+
+
+async def test_a_summary_is_of_a_month_at_most(world: World) -> None:
+    told = await world.client("root").read("v1/experimental/jobs/summary?from=2020-01-01&to=2026-09-01T12:00:00Z")
+    assert told["from"] == "2026-08-01T12:00:00Z"
+
+
+async def test_a_schedule_is_included_when_it_is_asked_for(world: World) -> None:
+    guid, variant = await document(world)
+    assert "schedule" not in await world.client("ada").read(f"v1/content/{guid}?include=schedule")
+    async with transaction(world.live.sessions) as session:
+        row = await session.get(Variant, variant)
+        assert row is not None
+        await schedules.create(session, row, every_day(), user_id=world.users["ada"].id, now=NOON)
+    found = (await world.client("ada").read(f"v1/content/{guid}?include=schedule"))["schedule"]
+    assert (found["type"], found["variant_id"]) == ("day", str(variant))
+    (listed,) = await world.client("ada").read("v1/content?include=schedule,owner")
+    assert listed["schedule"] == found
+    assert "schedule" not in (await world.client("ada").read("v1/content"))[0]
+
+
+def every_day() -> Any:
+    body = ScheduleBody(type="day", schedule='{"N": 1}', start_time="2026-09-02T06:00:00Z", timezone="UTC")
+    return wanted(body, None, NOON)
