@@ -248,7 +248,7 @@ async def test_an_older_version_is_made_live_by_a_click(ada: Client, services: S
     assert path in html
     services.answers["POST", deploy] = {"task_id": "t1"}
     assert (await ada.post(path, data={"xsrf": "guess", "bundle": "38"})).status_code == 403
-    assert services.asked_api == []
+    assert not [asked for asked in services.asked_api if asked[0] != "GET"]
     answer = await ada.post(path, data={"xsrf": _field(html, "xsrf"), "bundle": "38"})
     assert answer.headers["location"] == "/connect/tasks/t1"
     assert services.asked_api == [("POST", deploy, {"bundle_id": "38"})]

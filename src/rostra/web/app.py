@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from rostra.errors import Problem
 from rostra.web import (
     content_list,
+    from_git,
     item_access,
     item_overview,
     item_schedule,
@@ -36,6 +37,7 @@ SCREENS = (
     content_list.SCREEN,
     *(item_overview.SCREEN, item_schedule.SCREEN, item_access.SCREEN, item_variables.SCREEN),
     *(item_settings.SCREEN, item_usage.SCREEN),
+    *from_git.SCREENS,
     *people.SCREENS,
     *runtimes_screens.SCREENS,
     *server_screens.SCREENS,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from rostra.web.from_git import repository
 from rostra.web.screens import Call, Screen, done, part
 
 
 async def _load(call: Call) -> dict[str, Any]:
     item = await call.services.item(call.who, call.guid)
     head = await call.services.head(call.who, call.guid)
-    return {"head": head, "tab": "overview", "item": item}
+    origin = await repository(call) if head.may_change else None
+    return {"head": head, "tab": "overview", "item": item, "repository": origin}
 
 
 async def _activate(call: Call) -> str:
