@@ -47,9 +47,9 @@ MANIFEST: dict[str, Any] = {
     "version": 1,
     "locale": "en_US.UTF-8",
     "metadata": {"appmode": "python-api", "entrypoint": "app:app"},
-    "python": {"version": "3.11.4", "package_manager": {"name": "pip", "version": "24", "package_file": "requirements.txt"}},
+    "python": {"version": "3.11.4", "package_manager": {"name": "pip", "package_file": "requirements.txt"}},
     "files": {"app.py": {"checksum": "0" * 32}, "requirements.txt": {"checksum": "0" * 32}},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def remote(git: GitServer) -> Remote:
 
 
 def test_the_client_deploys_from_a_private_repository(rostra: Server, remote: Remote, tmp_path: Path) -> None:
-    words = ("deploy", "git", "-n", "rostra", "--repository", remote.url, "--branch", "main", "--directory", "api")
+    words = ("deploy", "git", "-n", "rostra", "--repository", remote.url, "--branch", "main", "--subdirectory", "api")
     done = rostra.client(*words, "--title", "From Git", cwd=tmp_path)
     (item,) = [one for one in rostra.ask("/__api__/v1/content") if one["title"] == "From Git"]
     assert "Fetching main" in done.stdout + done.stderr

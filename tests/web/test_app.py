@@ -251,7 +251,7 @@ async def test_an_older_version_is_made_live_by_a_click(ada: Client, services: S
     assert not [asked for asked in services.asked_api if asked[0] != "GET"]
     answer = await ada.post(path, data={"xsrf": _field(html, "xsrf"), "bundle": "38"})
     assert answer.headers["location"] == "/connect/tasks/t1"
-    assert services.asked_api == [("POST", deploy, {"bundle_id": "38"})]
+    assert [asked for asked in services.asked_api if asked[0] != "GET"] == [("POST", deploy, {"bundle_id": "38"})]
 
 
 async def test_a_document_shows_its_runs_and_is_rendered_by_a_click(ada: Client, services: SampleServices) -> None:
