@@ -36,6 +36,38 @@ def test_version_2_writes_its_limits(second: Path) -> None:
     assert (folder / "pids.max").read_text() == str(cgroups.PROCESSES)
 
 
+def test_version_2_limits_the_processor_where_it_is_delegated(second: Path) -> None:
+    own = second / "system.slice" / "rostra.service"
+    held = own / f"rostra.{os.getpid()}"
+    for folder in (own, held):
+        file(folder / "cgroup.controllers", "cpu memory pids")
+        file(folder / "cgroup.subtree_control", "cpu memory pids")
+    found = cgroups.find(second, "0::/system.slice/rostra.service\n", pid=os.getpid())
+    assert found is not None
+    assert found.limits_cpu
+    (folder,) = found.make("abc", None, 1.5).folders
+    assert (folder / "cpu.max").read_text() == "150000 100000"
+    assert not (found.make("free", None).folders[0] / "cpu.max").exists()
+
+
+def test_version_2_without_the_processor_limits_the_rest(second: Path) -> None:
+    found = cgroups.find(second, "0::/system.slice/rostra.service\n", pid=os.getpid())
+    assert found is not None
+    assert (found.limits_cpu, found.limits_memory) == (False, True)
+    assert not (found.make("abc", None, 1.5).folders[0] / "cpu.max").exists()
+
+
+@pytest.mark.parametrize(("cpus", "quota"), [(0.5, "50000"), (2, "200000"), (0.000001, "1000")])
+def test_version_1_limits_the_processor(tmp_path: Path, cpus: float, quota: str) -> None:
+    (tmp_path / "cpu,cpuacct").mkdir()
+    found = cgroups.find(tmp_path, "4:cpu,cpuacct:/\n", pid=os.getpid())
+    assert found is not None
+    assert found.cpu is not None
+    found.make("abc", None, cpus)
+    assert (found.cpu / "abc" / "cpu.cfs_quota_us").read_text() == quota
+    assert (found.cpu / "abc" / "cpu.cfs_period_us").read_text() == "100000"
+
+
 def test_version_2_without_delegation_is_not_used(tmp_path: Path) -> None:
     file(tmp_path / "cgroup.controllers", "memory pids")
     (tmp_path / "user.slice" / "session" / "cgroup.subtree_control").mkdir(parents=True)  # cannot be written

@@ -367,6 +367,31 @@ async def test_more_memory_than_allowed_ends_it(server: Server) -> None:
     assert "300000000" not in [line.text for line in logs.read(launch.log)]
 
 
+async def test_more_processor_than_allowed_is_not_given(server: Server) -> None:
+    if not FACTS.cpu_groups:
+        pytest.skip("no writable control group counts processor time here")
+    script = """
+import os, time
+pids = [os.fork() for _ in range(2)]
+begun = time.monotonic()
+while time.monotonic() - begun < 1:
+    pass
+if all(pids):
+    for pid in pids:
+        os.waitpid(pid, 0)
+    times = os.times()
+    print((times.user + times.system + times.children_user + times.children_system) / (time.monotonic() - begun))
+else:
+    os._exit(0)
+"""
+    launch = server.launch(script, cpus=0.2)
+    exits = server.launcher.exits()
+    await server.launcher.start(launch)
+    assert (await next_exit(exits, launch.key)).code == 0
+    [share] = [float(line.text) for line in logs.read(launch.log)]
+    assert share < 0.4, "of one processor, for all its processes together"
+
+
 async def test_a_fork_bomb_is_contained(server: Server) -> None:
     if not FACTS.process_groups:
         pytest.skip("no writable control group counts processes here")

@@ -18,6 +18,7 @@ GOOD = HostFacts(
     prlimit=Path("/usr/bin/prlimit"),
     memory_groups=True,
     process_groups=True,
+    cpu_groups=True,
 )
 
 
@@ -37,6 +38,7 @@ GOOD = HostFacts(
         ({"setpriv": None}, ["setpriv is missing"]),
         ({"prlimit": None}, ["prlimit is missing"]),
         ({"memory_groups": False}, ["No writable control group"]),
+        ({"cpu_groups": False}, ["processor limit of content has no effect"]),
     ],
 )
 def test_what_is_not_protected_is_said(changes: dict[str, object], said: list[str]) -> None:

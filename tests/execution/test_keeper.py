@@ -154,6 +154,7 @@ def test_a_launch_survives_the_wire() -> None:
         log=Path("/srv/log"),
         mounts=(Mount(Path("/a")), Mount(Path("/b"), writable=True)),
         memory_bytes=5,
+        cpus=1.5,
         user=(1, 2),
         network=False,
         labels={"pool": "x"},

@@ -41,6 +41,7 @@ class Start:
     user: tuple[int, int] | None
     log_bytes: int
     memory_bytes: int | None = None
+    cpus: float | None = None
     options: Mapping[str, object]
     r: RInstallation | None = None
 
@@ -61,6 +62,7 @@ def launch(start: Start, key: ProcessKey, places: Places, labels: Mapping[str, s
         log_bytes=start.log_bytes,
         mounts=tuple(Mount(path) for path in visible(start, places)),
         memory_bytes=start.memory_bytes,
+        cpus=start.cpus,
         user=start.user,
         labels=labels,
     )

@@ -118,7 +118,7 @@ class Processes:
     async def _labels(self, session: AsyncSession, item: Item, bundle: Bundle, key: PoolKey) -> dict[str, str]:
         """Return what tells processes of this very state of the item from others, also after a restart."""
         rows = await session.execute(sa.select(Variable.name, Variable.value).where(Variable.item_id == item.id))
-        facts = [sorted(map(tuple, rows)), item.vanity_path, item.memory_limit, item.run_as]
+        facts = [sorted(map(tuple, rows)), item.vanity_path, item.memory_limit, item.cpu_limit, item.run_as]
         state = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
         return {"pool": key, "item": item.guid, "bundle": str(bundle.id), "state": state, **built_on(bundle)}
 
@@ -173,6 +173,7 @@ class Processes:
             user=tools.user,
             log_bytes=settings.applications.job_log_size,
             memory_bytes=item.memory_limit or None,
+            cpus=item.cpu_limit or None,
             options={},
             r=chosen.r,
         )

@@ -1,4 +1,4 @@
-"""Control groups, version 1 or 2: one for each launch, so that memory and processes are counted over its whole tree.
+"""Control groups, version 1 or 2: one for each launch, so that its whole tree is counted: memory, processes, processor.
 
 Used when this process may write them; the launcher falls back to limits per process when not, and says so.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 PROCESSES = 1024  # most processes and threads of one launch
 KILL_SECONDS = 5.0
+CPU_PERIOD = 100_000  # microseconds, the kernel's own default
+LEAST_CPU_QUOTA = 1_000  # microseconds; the kernel takes no less
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Cgroups:
-    """Where groups can be made. ``memory`` and ``pids`` are None when that controller cannot be used."""
+    """Where groups can be made. ``memory``, ``pids`` and ``cpu`` are None when that controller cannot be used."""
 
     version: int
     memory: Path | None
     pids: Path | None
+    cpu: Path | None = None
+
+    @property
+    def limits_cpu(self) -> bool:
+        return self.cpu is not None
 
     @property
     def limits_memory(self) -> bool:
@@ -68,13 +75,14 @@ class Cgroups:
     def limits_processes(self) -> bool:
         return self.pids is not None
 
-    def make(self, key: str, memory_bytes: int | None) -> Group:
+    def make(self, key: str, memory_bytes: int | None, cpus: float | None = None) -> Group:
         """Make the group for one launch. Raises OSError when the host refuses; nothing is left then."""
-        made = Group(tuple(sorted({base / key for base in (self.memory, self.pids) if base})))
+        made = Group(tuple(sorted({base / key for base in (self.memory, self.pids, self.cpu) if base})))
         try:
             for folder in made.folders:
                 folder.mkdir(parents=True, exist_ok=True)
             self._limit(key, memory_bytes)
+            self._limit_cpu(key, cpus)
         except OSError:
             made.remove()
             raise
@@ -82,7 +90,7 @@ class Cgroups:
 
     def close(self) -> None:
         """Remove the folders that held the groups, when they are empty."""
-        for base in (self.memory, self.pids):
+        for base in (self.memory, self.pids, self.cpu):
             if base:
                 with contextlib.suppress(OSError):
                     base.rmdir()
@@ -99,6 +107,16 @@ class Cgroups:
         else:
             (folder / "memory.limit_in_bytes").write_text(str(memory_bytes))
             _write_if_there(folder / "memory.memsw.limit_in_bytes", str(memory_bytes))
+
+    def _limit_cpu(self, key: str, cpus: float | None) -> None:
+        if not self.cpu or cpus is None:
+            return
+        quota = max(LEAST_CPU_QUOTA, round(cpus * CPU_PERIOD))
+        if self.version == 2:
+            (self.cpu / key / "cpu.max").write_text(f"{quota} {CPU_PERIOD}")
+        else:
+            (self.cpu / key / "cpu.cfs_period_us").write_text(str(CPU_PERIOD))
+            (self.cpu / key / "cpu.cfs_quota_us").write_text(str(quota))
 
 
 def find(root: Path = ROOT, own: str | None = None, pid: int | None = None) -> Cgroups | None:
@@ -122,11 +140,11 @@ def _place(line: str) -> tuple[str, str]:
 def _first(root: Path, places: dict[str, str], name: str) -> Cgroups | None:
     found: dict[str, Path] = {}
     for controllers, path in places.items():
-        for controller in {"memory", "pids"} & set(controllers.split(",")):
+        for controller in {"memory", "pids", "cpu"} & set(controllers.split(",")):
             base = root / controllers / path.lstrip("/")
             if _can_make(base / name):
                 found[controller] = base / name
-    return Cgroups(1, found.get("memory"), found.get("pids")) if found else None
+    return Cgroups(1, found.get("memory"), found.get("pids"), found.get("cpu")) if found else None
 
 
 def _second(own: Path, name: str) -> Cgroups | None:
@@ -137,7 +155,7 @@ def _second(own: Path, name: str) -> Cgroups | None:
             continue
         folder = base / name
         if _enable(base) and _can_make(folder) and _enable(folder):
-            return Cgroups(2, folder, folder)
+            return Cgroups(2, folder, folder, folder if _enable_cpu(base) and _enable_cpu(folder) else None)
     return None
 
 
@@ -150,6 +168,17 @@ def _enable(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _enable_cpu(folder: Path) -> bool:
+    """The same for the processor, which not every host delegates."""
+    control = folder / "cgroup.subtree_control"
+    try:
+        if "cpu" not in control.read_text().split():
+            control.write_text("+cpu")
+        return "cpu" in (folder / "cgroup.controllers").read_text().split()
+    except OSError:
+        return False
 
 
 def _delegated(folder: Path) -> bool:

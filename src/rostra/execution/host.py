@@ -50,6 +50,7 @@ def probe(mode: str = "auto", groups: Cgroups | None = None) -> HostFacts:
         open_files=_open_files(),
         memory_groups=groups is not None and groups.limits_memory,
         process_groups=groups is not None and groups.limits_processes,
+        cpu_groups=groups is not None and groups.limits_cpu,
     )
     if mode == "off":
         return dataclasses.replace(facts, bwrap_why="Applications.Sandbox is off")
@@ -85,6 +86,8 @@ def unprotected(facts: HostFacts) -> tuple[str, ...]:
             "No writable control group: a memory limit counts for each process of a piece of content, "
             "not for all of them together."
         )
+    if not facts.cpu_groups:
+        said.append("No writable control group for processors: a processor limit of content has no effect.")
     return tuple(said)
 
 

@@ -30,8 +30,9 @@ class Launch:
     ``run_dir`` is a private folder for this process (its socket and ready mark live there), writable inside, at most
     80 bytes long because a socket path is limited to 107. The launcher makes it and removes it.
     ``log`` receives stdout and stderr, as `logs.read` reads them, at most ``log_bytes``: beginning and end stay, a line
-    between them says how much does not. ``memory_bytes`` is a hard ceiling; None is unlimited. ``user`` is a (uid, gid)
-    to become when the server is root; None is its default account, never root.
+    between them says how much does not. ``memory_bytes`` is a hard ceiling; None is unlimited. ``cpus`` is how many
+    processors' time it gets at most, where control groups allow. ``user`` is a (uid, gid) to become when the server is
+    root; None is its default account, never root.
     """
 
     key: ProcessKey
@@ -43,6 +44,7 @@ class Launch:
     mounts: tuple[Mount, ...] = ()
     log_bytes: int = 10_000_000
     memory_bytes: int | None = None
+    cpus: float | None = None
     user: tuple[int, int] | None = None
     network: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -91,6 +91,7 @@ class HostFacts:
     tmpfs_bytes: int | None = None
     memory_groups: bool = False
     process_groups: bool = False
+    cpu_groups: bool = False
 
 
 class Descriptors(NamedTuple):

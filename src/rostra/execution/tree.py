@@ -156,7 +156,7 @@ def _begin(
     descriptors = Descriptors(info_write, *files)
     group: Group | None = None
     try:
-        group = groups.make(launch.key, launch.memory_bytes) if groups else None
+        group = groups.make(launch.key, launch.memory_bytes, launch.cpus) if groups else None
         return _popen(launch, host, descriptors, group, streams), group, info_read
     except BaseException:
         os.close(info_read)
