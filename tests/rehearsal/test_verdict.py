@@ -34,6 +34,7 @@ COMPILED = Plan(source=("a",), compiled=("a",))
 BUILT = Built(plan=0, key="k")
 FINE = Answer(good=True, status=200)
 BAD = Answer(good=False, status=500, reason="answers 500: KeyError: 'x'", where="app.py:3")
+UNRUN = Answer(good=True, status=200, ran=False, unseen="no session could be opened to run its code")
 LINE = Remark(file="app.py", line=3, text="imports imp, which is gone", module="imp")
 LATER = dataclasses.replace(LINE, lazy=True)
 
@@ -56,6 +57,10 @@ LATER = dataclasses.replace(LINE, lazy=True)
         (Findings(matched=TO, resolved=SAME, built=Built(reason="gcc failed")), "impossible", "build",
          "nothing builds"),
         (Findings(matched=TO, resolved=SAME, built=BUILT, started=Started(then=FINE)), "safe", "start", "it answers"),
+        (Findings(matched=TO, resolved=SAME, built=BUILT, started=Started(then=FINE),
+                  checked=Checked(remarks=(LINE,))), "safe", "start", "the line was run, and it worked"),
+        (Findings(matched=TO, resolved=SAME, built=BUILT, started=Started(then=UNRUN),
+                  checked=Checked(remarks=(LINE,))), "needs-work", "static", "only its framework was started"),
         (Findings(matched=TO, resolved=SAME, built=BUILT, started=Started(then=BAD, today=FINE)), "needs-work", "start",
          "it did, and does not any more"),
         (Findings(matched=TO, resolved=SAME, built=BUILT, started=Started(then=BAD)), "needs-work", "start",
@@ -142,3 +147,10 @@ def test_blame(lines: list[str], expected: tuple[str, str], why: str) -> None:
     from pathlib import Path
 
     assert blame(lines, Path("/d/apps/g/1")) == expected, why
+
+
+def test_what_was_not_exercised_is_said() -> None:
+    told = judge(Findings(matched=TO, resolved=SAME, built=BUILT, started=Started(then=UNRUN)))
+    assert told.outcome is Outcome.safe
+    assert "its server starts, but no session could be opened" in told.reason
+    assert "No session could be opened to run its code." in told.notes

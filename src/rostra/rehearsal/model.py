@@ -95,7 +95,8 @@ class Built:
 class Answer:
     """How content did on one interpreter. ``status`` is of its first page, None for a document or when it never came.
 
-    ``where`` is ``app.py:12``, in the item's own files when the failure passed through them.
+    ``where`` is ``app.py:12``, in the item's own files when the failure passed through them. ``ran`` is False when
+    only its framework was started and not its own code; ``unseen`` says in a sentence what was not exercised.
     """
 
     good: bool
@@ -103,6 +104,8 @@ class Answer:
     reason: str = ""
     where: str = ""
     lines: tuple[str, ...] = ()
+    ran: bool = True
+    unseen: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

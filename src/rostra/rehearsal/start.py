@@ -1,4 +1,4 @@
-"""Starts content aside and asks for its first page, on any interpreter, where no visitor can reach it.
+"""Starts content aside, asks for its first page and opens a session, on any interpreter, where no visitor can reach it.
 
 The process gets a socket of its own that the gateway never hears of, a base path nobody is given, the item's variables
 (it could not start truthfully without them) and no API key.
@@ -20,11 +20,14 @@ from rostra.content.tools import Tools
 from rostra.db.engine import transaction
 from rostra.environments.spec import Environment
 from rostra.errors import Problem
-from rostra.execution import logs, sockets
+from rostra.execution import logs
 from rostra.execution.launcher import Launch
 from rostra.execution.pool import StartFailed
 from rostra.ids import ProcessKey, new_key
+from rostra.rehearsal import page as pages
+from rostra.rehearsal import sessions
 from rostra.rehearsal.model import Answer
+from rostra.rehearsal.sessions import Opened, Session
 from rostra.rendering.job import RenderFailed
 
 RenderAside = Callable[[Work, Environment, Path], Awaitable[None]]
@@ -64,8 +67,7 @@ class Aside:
         except Problem as why:
             return Answer(good=False, reason=why.message)
         try:
-            path = "/" if work.kind.stripped else f"/content/{work.item.guid}/_rehearsal/"
-            return await self._ask(what, code, path)
+            return await self._ask(work, what, code)
         finally:
             await asyncio.shield(self.tools.pools.discard(member))
             what.log.unlink(missing_ok=True)
@@ -112,45 +114,42 @@ class Aside:
         made = launch(start, key, tools.places, {"rehearsal": self.folder.name})
         return dataclasses.replace(made, log=self.folder / f"{key}.log")
 
-    async def _ask(self, what: Launch, code: Path, path: str) -> Answer:
+    async def _ask(self, work: Work, what: Launch, code: Path) -> Answer:
+        base = f"/content/{work.item.guid}/_rehearsal/"
+        path, prefix = ("/", base.rstrip("/")) if work.kind.stripped else (base, "")
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                status = await ask(what.socket, path)
+            page = await asyncio.to_thread(pages.first, what.socket, path, ANSWER_SECONDS, prefix=prefix)
         except TimeoutError:
             return Answer(good=False, reason=f"did not answer within {ANSWER_SECONDS:g} s")
         except (OSError, ValueError) as why:
-            said = [line.text for line in await asyncio.to_thread(logs.read, what.log, 200)]
+            said = await _said(what)
             reason, where = blame(said, code)
             return Answer(good=False, reason=reason or f"broke off: {why}", where=where, lines=tuple(said[-_SHOWN:]))
-        if status < 500:
-            return Answer(good=True, status=status)
-        await asyncio.sleep(0.1)  # what it writes about its failure may come after the answer
-        said = [line.text for line in await asyncio.to_thread(logs.read, what.log, 200)]
+        if page.status >= 500:
+            said = await _said(what)
+            reason, where = blame(said, code)
+            text = f"answers {page.status}" + (f": {reason}" if reason else "")
+            return Answer(good=False, status=page.status, reason=text, where=where, lines=tuple(said[-_SHOWN:]))
+        if page.status >= 400:
+            return Answer(good=True, status=page.status)
+        session = await sessions.use(work.kind.name, Opened(what.socket, path, page), ANSWER_SECONDS)
+        return await self._seen(session, page.status, what, code)
+
+    @staticmethod
+    async def _seen(session: Session, status: int, what: Launch, code: Path) -> Answer:
+        said = await _said(what)
         reason, where = blame(said, code)
-        text = f"answers {status}" + (f": {reason}" if reason else "")
+        caught = bool(where) and any(mark in line for line in said for mark in sessions.SAID)
+        if not session.failed and not caught:
+            return Answer(good=True, status=status, ran=session.ran, unseen=session.unseen)
+        told = f"its page comes, but {session.failed or 'its code fails'}"
+        text = told if not reason or reason.partition(": ")[2] in told else f"{told}: {reason}"
         return Answer(good=False, status=status, reason=text, where=where, lines=tuple(said[-_SHOWN:]))
 
 
-async def ask(socket: Path, path: str) -> int:
-    """Return the status of one plain GET over a unix socket.
-
-    Raises:
-        OSError, ValueError: nothing that is HTTP came back.
-    """
-    reader, writer = await asyncio.open_unix_connection(sock=sockets.connect(socket))
-    try:
-        head = f"GET {path} HTTP/1.1\r\nHost: rehearsal\r\nAccept: text/html,*/*\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode())
-        line = await reader.readline()
-        parts = line.split()
-        if len(parts) < 2 or not line.startswith(b"HTTP/1."):
-            raise ValueError("no answer came")
-        status = int(parts[1])
-        while await reader.read(65_536):  # a page that breaks off half-way is no answer, and may fail late
-            pass
-        return status
-    finally:
-        writer.close()
+async def _said(what: Launch) -> list[str]:
+    await asyncio.sleep(0.1)  # what content writes about its failure may come after the answer
+    return [line.text for line in await asyncio.to_thread(logs.read, what.log, 200)]
 
 
 def blame(lines: Sequence[str], code: Path) -> tuple[str, str]:

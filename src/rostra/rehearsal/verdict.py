@@ -143,13 +143,17 @@ def worse(started: Started) -> bool:
 
 def _breaks(found: Findings, plan: Plan) -> Verdict | None:
     broken = [each for each in found.checked.remarks if each.weight is Weight.breaks] if found.checked else []
-    if found.started is not None:
+    if found.started is not None and found.started.then.ran:
         broken = [each for each in broken if each.lazy]  # the rest has been run, and it worked
     if not broken:
         return None
     first = broken[0]
     more = f", and {len(broken) - 1} more such lines" if len(broken) > 1 else ""
-    later = " It starts all the same: the line is only reached when a function is called." if found.started else ""
+    later = ""
+    if found.started is not None and first.lazy:
+        later = " It starts all the same: the line is only reached when a function is called."
+    elif found.started is not None:
+        later = " Its server starts all the same: its own code runs only when a browser has opened a session."
     return Verdict(
         outcome=Outcome.needs_work,
         depth=depth_of(found),
@@ -179,6 +183,8 @@ def _fine(found: Findings, plan: Plan) -> Verdict:
         deepest = Step.build
     elif found.resolved is not None:
         deepest = Step.resolve
+    if found.started is not None and not found.started.then.ran:
+        far[Step.start] = f"it has the same packages and its server starts, but {found.started.then.unseen}"
     return Verdict(
         outcome=Outcome.safe,
         depth=depth_of(found),
@@ -221,6 +227,8 @@ def _at(checked: Checked | None, then: Answer) -> Remark | None:
 
 def _notes(found: Findings) -> tuple[str, ...]:
     notes: list[str] = []
+    if found.started and found.started.then.unseen:
+        notes.append(_sentence(found.started.then.unseen))
     if found.checked:
         notes += [f"{each.where} {each.text}" for each in found.checked.remarks if each.weight is not Weight.breaks]
     return tuple(notes[:_MOST_NOTES])

@@ -1,0 +1,180 @@
+"""What frameworks run only once a browser has opened a session, really run by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from support.content_process import Content
+
+from rostra.rehearsal import page as pages
+from rostra.rehearsal.sessions import SAID, Opened, Session, dash_call, dash_values, protobuf_field, shiny_inputs, use
+
+Serve = Callable[..., AbstractContextManager[Content]]
+SAMPLES = Path(__file__).parents[2] / "samples"
+FAILING: dict[str, tuple[str, str]] = {
+    "streamlit": ("import streamlit as st\nst.write('begun')\nst.write({}['nothing'])\n", ""),
+    "shiny": (
+        "from shiny import App, render, ui\n\n"
+        "def server(input, output, session):\n"
+        "    @output\n    @render.text\n    def told():\n        return str(input.n() / 0)\n\n"
+        "app = App(ui.page_fluid(ui.input_numeric('n', 'N', 3), ui.output_text('told')), server)\n",
+        "the output told failed: division by zero",
+    ),
+    "bokeh": ("from bokeh.io import curdoc\n1 / 0\n", ""),
+    "panel": (
+        "import panel as pn\n\ndef load():\n    1 / 0\n\npn.state.onload(load)\npn.pane.Str('x').servable()\n",
+        "",
+    ),
+    "gradio": (
+        "import gradio as gr\n\ndef fill():\n    return 1 / 0\n\n"
+        "with gr.Blocks() as demo:\n    box = gr.Textbox()\n    demo.load(fill, None, box)\n",
+        "what it does on load failed",
+    ),
+    "dash": (
+        "from dash import Dash, Input, Output, dcc, html\n"
+        "app = Dash(__name__)\n"
+        "app.layout = html.Div([dcc.Input(id='n', value=3), html.P(id='told')])\n\n"
+        "@app.callback(Output('told', 'children'), Input('n', 'value'))\ndef tell(n):\n    return n / 0\n",
+        "the callback for told.children answers 500",
+    ),
+}
+
+
+def notebook(*cells: str) -> str:
+    made = [
+        {
+            "cell_type": "code",
+            "id": f"c{number}",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "source": source,
+        }
+        for number, source in enumerate(cells)
+    ]
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+async def used(kind: str, content: Content) -> Session:
+    base = content.base_path
+    return await use(kind, Opened(content.socket, base, pages.first(content.socket, base, 60)), 60)
+
+
+@pytest.mark.anyio
+@pytest.mark.interpreters
+@pytest.mark.parametrize("name", ["streamlit", "shiny", "shiny-express", "bokeh", "panel", "gradio", "dash", "voila"])
+async def test_what_works_is_seen_to_run(sample: Serve, name: str) -> None:
+    kind = json.loads((SAMPLES / name / "sample.json").read_text())["kind"]
+    with sample(name, "3.11") as content:
+        assert await used(kind, content) == Session(), content.log
+
+
+@pytest.mark.anyio
+@pytest.mark.interpreters
+@pytest.mark.parametrize("name", FAILING)
+async def test_what_fails_in_a_session_is_seen_to(serve: Serve, name: str, tmp_path: Path) -> None:
+    code, said = FAILING[name]
+    (tmp_path / "app.py").write_text(code)
+    requirements = (SAMPLES / name / "requirements.txt").read_text()
+    entrypoint = "app:app" if name in ("shiny", "dash") else "app"
+    with serve(name, entrypoint, tmp_path, requirements, "3.11") as content:
+        found = await used(f"python-{name}", content)
+        assert found.ran
+        assert said in found.failed
+        assert found.failed or any(mark in content.log for mark in SAID), content.log
+
+
+@pytest.mark.anyio
+@pytest.mark.interpreters
+async def test_a_failing_cell_of_a_live_notebook_is_seen(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "x.ipynb").write_text(notebook("print(1)", "1 / 0"))
+    requirements = (SAMPLES / "voila/requirements.txt").read_text()
+    with serve("voila", "x.ipynb", tmp_path, requirements, "3.11") as content:
+        assert (await used("jupyter-voila", content)).failed == "cell 2 failed"
+
+
+@pytest.mark.anyio
+@pytest.mark.interpreters
+async def test_what_speaks_differently_is_not_said_to_fail(sample: Serve) -> None:
+    """Content that is no such application: nothing is known of its code, and that is what is said."""
+    with sample("dash", "3.11") as content:
+        for kind in ("python-streamlit", "python-shiny", "python-panel", "python-gradio", "jupyter-voila"):
+            found = await used(kind, content)
+            assert (found.ran, found.failed) == (False, ""), kind
+            assert found.unseen
+
+
+@pytest.mark.parametrize(
+    ("message", "value", "why"),
+    [
+        (b"\x30\x00", 0, "alone"),
+        (b"\x30\x01", 1, "with a value"),
+        (b"\x0a\x02ab\x30\x80\x01", 128, "after a string, in two bytes"),
+        (b"\x09" + b"x" * 8 + b"\x0d" + b"x" * 4 + b"\x30\x02", 2, "after fixed sizes"),
+        (b"\x0a\x02ab", None, "not there"),
+        (b"", None, "nothing"),
+    ],
+)
+def test_fields_of_a_message(message: bytes, value: int | None, why: str) -> None:
+    assert protobuf_field(message, 6) == value, why
+
+
+@pytest.mark.parametrize("message", [b"\x30", b"\x30" + b"\xff" * 11, b"\x33", b"\xff"])
+def test_what_is_no_message_is_refused(message: bytes) -> None:
+    with pytest.raises(ValueError, match=r"message|wire"):
+        protobuf_field(message, 6)
+
+
+def test_a_page_tells_what_its_inputs_begin_with() -> None:
+    html = """
+    <input id="n" type="number" value="3"><input id="r" type="number" value="2.5"><input id="e" type="number">
+    <input id="t" type="text" value="x"><textarea id="a">long</textarea><input id="c" type="checkbox" checked>
+    <select id="s"><option value="a"></option><option value="b" selected></option></select>
+    <select id="m" multiple><option value="a" selected></option></select>
+    <input id="l" class="js-range-slider" data-from="7" data-data-type="number">
+    <input id="two" class="js-range-slider" data-from="1" data-to="2" data-type="double">
+    <div id="out" class="shiny-plot-output"></div><input type="number" value="1">
+    """
+    told = {name: value for name, value in shiny_inputs(html).items() if not name.startswith(".clientdata_")}
+    assert told == {
+        "n:shiny.number": 3, "r:shiny.number": 2.5, "t": "x", "a": "long", "c": True, "s": "b", "m": ["a"],
+        "l:shiny.number": 7,
+    }  # fmt: skip
+    assert shiny_inputs(html)[".clientdata_output_out_hidden"] is False
+
+
+LAYOUT = {"props": {"children": [{"props": {"id": "n", "value": 3}}, {"props": {"id": "told"}}]}}
+
+
+def callback(output: str = "told.children", **more: object) -> dict[str, object]:
+    return {"output": output, "inputs": [{"id": "n", "property": "value"}], "state": [], **more}
+
+
+def test_a_callback_is_called_as_a_browser_first_does() -> None:
+    values = dash_values(LAYOUT)
+    call = dash_call(callback(), values)
+    assert call is not None
+    assert call["inputs"] == [{"id": "n", "property": "value", "value": 3}]
+    assert call["outputs"] == {"id": "told", "property": "children"}
+    many = dash_call(callback("..told.children...n.value@x.."), values)
+    assert many is not None
+    assert many["outputs"] == [{"id": "told", "property": "children"}, {"id": "n", "property": "value"}]
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (callback(prevent_initial_call=True), "it says so"),
+        (callback(clientside_function={"namespace": "x"}), "the browser does that itself"),
+        (callback("gone.children"), "its output is not on the page"),
+        (callback('{"index":["ALL"]}.children'), "it is for a pattern"),
+        (callback(inputs=[{"id": "gone", "property": "value"}]), "its input is not on the page"),
+        (callback(inputs=[]), "nothing triggers it"),
+    ],
+)
+def test_callbacks_a_browser_does_not_call_first(told: dict[str, object], why: str) -> None:
+    assert dash_call(told, dash_values(LAYOUT)) is None, why
