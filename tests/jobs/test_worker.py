@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from rostra.clock import SystemClock
 from rostra.db.engine import reading_factory, session_factory, transaction
 from rostra.errors import Invalid
-from rostra.jobs import output
+from rostra.jobs import output, queue
 from rostra.jobs.output import TaskLog
 from rostra.jobs.queue import Work
 from rostra.jobs.tables import Task
-from rostra.jobs.tasks import NoSuchTask, Tasks, View
+from rostra.jobs.tasks import STOPPED, NoSuchTask, Tasks, View
 from rostra.jobs.worker import Handler, Workers, understandable
 
 pytestmark = pytest.mark.anyio
@@ -245,3 +245,75 @@ async def test_secrets_a_handler_names_are_hidden(tasks: Tasks) -> None:
 
     async with working(tasks, handler):
         assert (await ended(tasks, await start(tasks))).lines == ("the value is ***",)
+
+
+async def stop(tasks: Tasks, task_id: str) -> bool:
+    async with transaction(tasks.sessions) as session:
+        return await tasks.stop(session, task_id)
+
+
+async def test_a_task_that_is_asked_to_stop_cleans_up_and_says_so(tasks: Tasks) -> None:
+    begun, cleaned = asyncio.Event(), asyncio.Event()
+
+    async def handler(work: Work, log: TaskLog) -> None:
+        log.say("working")
+        begun.set()
+        try:
+            await asyncio.sleep(600)
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.set()
+
+    async with working(tasks, handler, count=1):
+        task_id, other = await start(tasks, "a"), await start(tasks, "a")
+        await begun.wait()
+        begun.clear()
+        assert not await stop(tasks, task_id)
+        seen = await ended(tasks, task_id)
+        assert cleaned.is_set()
+        assert (seen.lines, seen.exit_code, seen.error) == (("working", STOPPED), 1, STOPPED)
+        await begun.wait()  # the next one of the subject has its turn
+        await stop(tasks, other)
+        await ended(tasks, other)
+
+
+async def test_a_task_that_waits_is_stopped_at_once_and_never_begins(tasks: Tasks) -> None:
+    begun: list[str] = []
+
+    async def handler(work: Work, log: TaskLog) -> None:
+        begun.append(work.id)
+
+    task_id = await start(tasks)
+    assert await stop(tasks, task_id)
+    seen = await tasks.view(task_id)
+    assert (seen.finished, seen.exit_code, seen.error) == (True, 1, STOPPED)
+    async with working(tasks, handler):
+        await ended(tasks, await start(tasks))
+    assert task_id not in begun
+
+
+async def test_a_task_that_has_ended_cannot_be_stopped(tasks: Tasks) -> None:
+    async def handler(work: Work, log: TaskLog) -> None:
+        return None
+
+    async with working(tasks, handler):
+        task_id = await start(tasks)
+        await ended(tasks, task_id)
+        await stop(tasks, task_id)
+        assert (await tasks.view(task_id)).exit_code == 0
+
+
+async def test_what_should_stop_is_not_begun_again_after_a_crash(tasks: Tasks) -> None:
+    now = tasks.clock.now()
+    task_id = await start(tasks)
+    async with transaction(tasks.sessions) as session:
+        await queue.claim(session, worker="here/dead/0", now=now, lease=dt.timedelta(seconds=60))
+    assert not await stop(tasks, task_id)
+    begun: list[str] = []
+
+    async def handler(work: Work, log: TaskLog) -> None:
+        begun.append(work.id)
+
+    async with working(tasks, handler):  # takes back what the dead worker had
+        seen = await ended(tasks, task_id)
+    assert (seen.exit_code, seen.error, begun) == (1, STOPPED, [])

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from support import interpreters
 from support.direct import Direct, new_item
 from support.mail import PASSWORD, USER, MailServer, mail_server
 from support.server import Server, free_port, running_server
+from support.watching import until, within
 
 pytestmark = [pytest.mark.server, pytest.mark.interpreters, pytest.mark.xdist_group("reports")]
 
@@ -139,6 +141,42 @@ def test_a_variant_has_parameters_and_revisions_of_its_own(world: World) -> None
     item.change(access_type="all")
     assert item.get(Authorization="").status == 200
     assert item.get(f"v{variant['key']}/", Authorization="").status == 404
+
+
+LONG = notebook(
+    "region = 'everywhere'",
+    "import subprocess, sys, time\n"
+    "if region == 'slow':\n"
+    "    subprocess.Popen(['sleep', '61.25'], start_new_session=True)\n"
+    "    print('the cell runs', flush=True)\n    time.sleep(600)",
+)
+
+
+def test_a_job_that_is_killed_leaves_no_process_and_says_so(world: World) -> None:
+    item = world.deployed(LONG)
+    (first,) = world.renderings(item)
+    variant = world.server.ask(f"{item.api}/variants")[0]
+    world.server.ask(f"{item.api}/variants/{variant['key']}", "PATCH", {"parameters": {"region": "slow"}})
+    task = world.server.ask(f"{item.api}/render", "POST", {})["task_id"]
+    until(_sleeps, within(60), "the cell does not begin")
+    job = world.server.ask(f"{item.api}/jobs")[0]
+    assert (job["status"], job["tag"]) == (0, "build_jupyter")
+    killed = world.server.ask(f"{item.api}/jobs/{job['key']}", "DELETE")
+    assert killed["job_key"] == job["key"]
+    until(lambda: not _sleeps(), within(20), "its process is left")
+    done = world.server.wait_for(task)
+    assert (done["code"], done["error"]) == (1, "It was stopped on request.")
+    ended = world.server.ask(f"{item.api}/jobs/{job['key']}")
+    assert (ended["status"], ended["exit_code"]) == (2, -9)
+    entries = world.server.ask(f"{item.api}/jobs/{job['key']}/log")["entries"]
+    assert entries[-1]["data"] == "It was stopped on request."
+    assert world.renderings(item) == [first]
+    again = world.server.get(f"{item.api}/jobs/{job['key']}", method="DELETE")
+    assert (again.status, json.loads(again.text)["code"]) == (409, 163)
+
+
+def _sleeps() -> bool:
+    return any(each.info["cmdline"] == ["sleep", "61.25"] for each in psutil.process_iter(["cmdline"]))
 
 
 def test_a_failed_run_keeps_the_last_revision_and_says_why(world: World) -> None:

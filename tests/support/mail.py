@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ipaddress
 import ssl
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -45,20 +47,38 @@ class Taken:
 
 @dataclass
 class MailServer:
-    """``answers`` are given, in order, instead of taking mails; None takes one."""
+    """``answers`` are given, in order, instead of taking mails; None takes one.
+
+    ``hold``: keep the next sender waiting, ``before`` the mail is taken (it never is then) or ``after`` that, until
+    ``go_on`` is set. ``held`` says that one waits.
+    """
 
     port: int = 0
     ca_file: Path = field(default_factory=Path)
     taken: list[Taken] = field(default_factory=list)
     answers: list[str | None] = field(default_factory=list)
+    hold: str = ""
+    held: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         answer = self.answers.pop(0) if self.answers else None
         if answer is not None:
             return answer
+        if self.hold == "before":
+            await self._wait()
+            return "451 too late"
         message = message_from_bytes(envelope.content, policy=policy.default)
         self.taken.append(Taken(envelope.mail_from, envelope.rcpt_tos, message, session.ssl is not None))  # type: ignore[arg-type]
+        if self.hold == "after":
+            await self._wait()
         return "250 taken"
+
+    async def _wait(self) -> None:
+        self.hold = ""
+        self.held.set()
+        while not self.go_on.is_set():
+            await asyncio.sleep(0.02)
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if address.startswith("gone@"):

@@ -11,8 +11,11 @@ from rostra.content.tools import Tools
 from rostra.db.engine import transaction
 from rostra.errors import Problem
 from rostra.execution.logs import LogFile
+from rostra.jobs import queue
 from rostra.jobs.output import TaskLog
 from rostra.jobs.worker import understandable
+
+KILLED = -9  # as a process that was ended by that signal
 
 
 class JobLog:
@@ -37,12 +40,20 @@ class JobLog:
         self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
     ) -> None:
         problem: Problem | None = understandable(why) if why else None
-        if problem:
-            self._log.say(str(problem))
+        stopped = await self._stopped() if isinstance(why, asyncio.CancelledError) else None
+        if problem or stopped:
+            self._log.say(str(problem or stopped))
         self._log.close()
+        if stopped:
+            async with transaction(self._tools.sessions) as session:
+                await job_records.end(session, self._key, self._tools.clock.now(), exit_code=KILLED, error=stopped)
         if isinstance(why, asyncio.CancelledError):
             return
         error = None if why is None else str(problem or "Something went wrong inside the server.")
         async with transaction(self._tools.sessions) as session:
             now = self._tools.clock.now()
             await job_records.end(session, self._key, now, exit_code=1 if why else 0, error=error)
+
+    async def _stopped(self) -> str | None:
+        async with transaction(self._tools.reading) as session:
+            return await queue.stop_asked(session, self._output.work.id)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from rostra.api import openapi
 from rostra.api.request_ids import Named
 from rostra.api.services import Services
+from rostra.app import jobs
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
 from rostra.app.documentation import Documentation
@@ -60,7 +61,8 @@ def services(
     tools, changes = shop.tools, shop.changes
 
     async def stop_job(key: str) -> None:
-        await tools.pools.end(ProcessKey(key))
+        if not await jobs.stop(tools, shop.tasks, key):
+            await tools.pools.end(ProcessKey(key))
 
     def running() -> Mapping[str, int]:
         counts: Counter[str] = Counter()

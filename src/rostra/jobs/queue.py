@@ -139,7 +139,11 @@ def _may_run(now: dt.datetime, limits: Limits) -> sa.ColumnElement[bool]:
         sa.or_(came_before, other.leased_until > now),
     )
     room = [_room(kind, most, now) for kind, most in limits.items()]
-    return sa.and_(Task.finished_at.is_(None), _nobody_has_it(now), Task.attempts < ATTEMPTS, ~in_the_way, *room)
+    return sa.and_(Task.finished_at.is_(None), _nobody_has_it(now), _may_be_tried(), ~in_the_way, *room)
+
+
+def _may_be_tried() -> sa.ColumnElement[bool]:
+    return sa.and_(Task.attempts < ATTEMPTS, Task.stop_asked.is_(None))
 
 
 def _room(kind: str, most: int, now: dt.datetime) -> sa.ColumnElement[bool]:
@@ -151,6 +155,29 @@ def _room(kind: str, most: int, now: dt.datetime) -> sa.ColumnElement[bool]:
 
 def _nobody_has_it(now: dt.datetime) -> sa.ColumnElement[bool]:
     return sa.or_(Task.leased_until.is_(None), Task.leased_until <= now)
+
+
+async def ask_to_stop(session: AsyncSession, task_id: str, why: str, now: dt.datetime) -> bool:
+    """End a task that nobody has, and return True; whoever has it otherwise reads ``why``, and ends it soon.
+
+    A task that ended already stays as it is.
+    """
+    open_ = sa.update(Task).where(Task.id == task_id, Task.finished_at.is_(None))
+    at_once = open_.where(_nobody_has_it(now)).values(
+        finished_at=now, leased_until=None, exit_code=1, error=why, stop_asked=why
+    )
+    result = await session.execute(at_once.execution_options(synchronize_session=False))
+    assert isinstance(result, CursorResult)
+    if result.rowcount:
+        return True
+    await session.execute(open_.values(stop_asked=why).execution_options(synchronize_session=False))
+    return False
+
+
+async def stop_asked(session: AsyncSession, task_id: str) -> str | None:
+    """Return why the task should end, None when it should not."""
+    found: str | None = (await session.execute(sa.select(Task.stop_asked).where(Task.id == task_id))).scalar()
+    return found
 
 
 async def renew(session: AsyncSession, work: Work, *, now: dt.datetime, lease: dt.timedelta) -> bool:
@@ -222,10 +249,12 @@ async def reclaim(session: AsyncSession, node: str) -> list[TaskId]:
 
 
 async def give_up(session: AsyncSession, now: dt.datetime) -> list[TaskId]:
-    """End the tasks that nobody has and that were tried too often. Return which."""
-    hopeless = sa.update(Task).where(Task.finished_at.is_(None), Task.attempts >= ATTEMPTS, _nobody_has_it(now))
+    """End the tasks that nobody has and that were tried too often, or were asked to stop. Return which."""
+    hopeless = sa.update(Task).where(Task.finished_at.is_(None), ~_may_be_tried(), _nobody_has_it(now))
     rows = await session.execute(
-        hopeless.values(finished_at=now, leased_until=None, exit_code=1, error=GIVEN_UP)
+        hopeless.values(
+            finished_at=now, leased_until=None, exit_code=1, error=sa.func.coalesce(Task.stop_asked, GIVEN_UP)
+        )
         .returning(Task.id)
         .execution_options(synchronize_session=False)
     )

@@ -15,7 +15,7 @@ class Task(Table):
     """One piece of long work. ``kind`` names its handler, ``payload`` is what the handler is given.
 
     Waiting: ``started_at`` None. Running: ``leased_until`` set. Ended: ``finished_at`` set, with ``exit_code`` (0 is
-    success), ``error`` (empty on success) and ``result``.
+    success), ``error`` (empty on success) and ``result``. ``stop_asked`` is the reason when somebody asked for its end.
     """
 
     __tablename__ = "tasks"
@@ -33,6 +33,7 @@ class Task(Table):
     finished_at: Mapped[dt.datetime | None] = mapped_column(index=True)
     exit_code: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(default="")
+    stop_asked: Mapped[str | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
 
     __table_args__ = (sa.Index("tasks_waiting", "finished_at", "leased_until", "created_at"),)

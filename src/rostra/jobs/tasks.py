@@ -21,6 +21,12 @@ from rostra.jobs.tables import Task, TaskLine
 LONGEST_WAIT = 30.0  # seconds one look may take
 LOOK_EVERY = 0.5  # seconds; another process may be the one that works on it
 ADDED = "tasks"  # the bell's name for "there is something to do"
+STOPPED = "It was stopped on request."
+
+
+def stopping(task_id: str) -> str:
+    """Return the bell's name for "somebody asked this task to stop"."""
+    return f"stop {task_id}"
 
 
 class NoSuchTask(NotFound):
@@ -74,6 +80,12 @@ class Tasks:
         made = await queue.enqueue(session, kind, payload, self.clock.now(), subject=subject, user_id=user_id)
         self.bell.ring_after(session, ADDED)
         return made
+
+    async def stop(self, session: AsyncSession, task_id: str) -> bool:
+        """Ask within the caller's transaction for the task's end; return whether it has none to wait for."""
+        ended = await queue.ask_to_stop(session, task_id, STOPPED, self.clock.now())
+        self.bell.ring_after(session, task_id if ended else stopping(task_id))
+        return ended
 
     async def view(self, task_id: str, *, first: int | None = None, wait: float = 0) -> View:
         """Return the task, waiting up to ``wait`` seconds (at most 30) for lines from ``first`` on or for its end.

@@ -19,15 +19,21 @@ from rostra.jobs import output, queue
 from rostra.jobs.bell import woken_within
 from rostra.jobs.output import LeaseLost, TaskLog
 from rostra.jobs.queue import Outcome, Work
-from rostra.jobs.tasks import ADDED, Tasks
+from rostra.jobs.tasks import ADDED, Tasks, stopping
 
 log = structlog.get_logger()
 
 Handler: TypeAlias = Callable[[Work, TaskLog], Awaitable[Mapping[str, Any] | None]]
 """Does one task; returns its result, ``{"type", "data"}`` or None. Raises a ``Problem`` that the client should read.
 
-Must be safe to repeat from the start, as happens after a crash. Is cancelled when the lease is lost or the server ends.
+Must be safe to repeat from the start, as happens after a crash. Is cancelled when the lease is lost, when somebody
+asked for its end, or when the server ends.
 """
+
+
+class _Stopped(Exception):
+    """Somebody asked the task to end; the text says why."""
+
 
 _DATABASE_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError)
 BUG = "Something went wrong inside the server. Its log has the details under this task's id: "
@@ -91,20 +97,22 @@ class Workers:
             return await queue.claim(session, worker=worker, now=self._now(), lease=self._lease, limits=limits)
 
     async def _do(self, work: Work) -> None:
+        lines = TaskLog(work, self._tasks.sessions, self._tasks.bell)
         try:
-            await self._run_and_finish(work)
+            await self._run_and_finish(work, lines)
         except asyncio.CancelledError:
             await self._give_back(work)
             raise
         except ExceptionGroup as why:
-            if why.split(LeaseLost)[1] is None:
+            if asked := why.subgroup(_Stopped):
+                await self._stopped(work, lines, str(asked.exceptions[0]))
+            elif why.split(LeaseLost)[1] is None:
                 log.error("a task's lease was lost; somebody else does it", task=work.id, worker=work.worker)
             else:  # the lease runs out and the task begins again
                 log.exception("a worker failed because of a bug", task=work.id)
         self._tasks.bell.ring(ADDED)  # another task of this subject may run
 
-    async def _run_and_finish(self, work: Work) -> None:
-        lines = TaskLog(work, self._tasks.sessions, self._tasks.bell)
+    async def _run_and_finish(self, work: Work, lines: TaskLog) -> None:
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(self._keep(work))
             await _until_stored(lambda: self._begin(work, lines))
@@ -115,6 +123,14 @@ class Workers:
             await _until_stored(lines.flush)
             await _until_stored(lambda: self._finish(work, outcome))
             keeping.cancel()
+        self._tasks.bell.ring(work.id)
+
+    async def _stopped(self, work: Work, lines: TaskLog, why: str) -> None:
+        lines.say(why)
+        with contextlib.suppress(LeaseLost, *_DATABASE_AWAY):  # else it is ended when the lease has run out
+            await lines.flush()
+            await self._finish(work, Outcome(exit_code=1, error=why))
+        log.info("a task was stopped", task=work.id, kind=work.kind)
         self._tasks.bell.ring(work.id)
 
     async def _finish(self, work: Work, outcome: Outcome) -> None:
@@ -145,22 +161,34 @@ class Workers:
             return Outcome(exit_code=1, error=BUG + work.id)
 
     async def _keep(self, work: Work) -> None:
-        """Renew the lease until cancelled; give up before it can run out under us."""
-        lease = self._lease.total_seconds()
-        renewed = time.monotonic()
-        while True:
-            await asyncio.sleep(lease / 4)
-            if time.monotonic() - renewed > lease * 0.75:
-                raise LeaseLost(work.id)
-            asked = time.monotonic()
-            try:
-                async with transaction(self._tasks.sessions) as session:
-                    if not await queue.renew(session, work, now=self._now(), lease=self._lease):
-                        raise LeaseLost(work.id)
-            except _DATABASE_AWAY as why:
-                log.warning("a task's lease could not be renewed; trying again", task=work.id, why=str(why.orig))
-            else:
-                renewed = asked
+        """Renew the lease until cancelled; give up before it can run out under us, or when somebody asks for that."""
+        with self._tasks.bell.listening(stopping(work.id)) as asked:
+            renewed = time.monotonic()
+            while True:
+                asked.clear()
+                if await self._renew(work):
+                    renewed = time.monotonic()
+                elif time.monotonic() - renewed > self._lease.total_seconds() * 0.75:
+                    raise LeaseLost(work.id)
+                await woken_within(asked, self._lease.total_seconds() / 4)
+
+    async def _renew(self, work: Work) -> bool:
+        """Return False when the database is away.
+
+        Raises:
+            LeaseLost, _Stopped
+        """
+        try:
+            async with transaction(self._tasks.sessions) as session:
+                if not await queue.renew(session, work, now=self._now(), lease=self._lease):
+                    raise LeaseLost(work.id)
+                why = await queue.stop_asked(session, work.id)
+        except _DATABASE_AWAY as away:
+            log.warning("a task's lease could not be renewed; trying again", task=work.id, why=str(away.orig))
+            return False
+        if why is not None:
+            raise _Stopped(why)
+        return True
 
     async def _tidy(self) -> None:
         """End hopeless tasks and forget old ones, at start and then every minute."""
