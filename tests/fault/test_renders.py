@@ -156,4 +156,4 @@ def test_a_scheduled_run_that_was_killed_is_recorded_once(server: Server, item: 
     (run,) = runs()
     assert run["exit_code"] == 0
     assert server.ask(f"{item.api}/renderings")[0]["job_key"] == run["key"]
-    server.ask(f"{item.api}/schedule", "DELETE")
+    assert server.get(f"{item.api}/schedule", method="DELETE").status == 204
