@@ -39,6 +39,23 @@ async def test_the_oldest_is_taken_first(sessions: Sessions) -> None:
         assert await take(session) is None
 
 
+async def test_people_take_turns(sessions: Sessions) -> None:
+    async with transaction(sessions) as session:
+        for number, user in enumerate((1, 1, 1, 2, 2, 3)):
+            await queue.enqueue(session, "echo", {"n": number}, NOON + number * SECOND, user_id=user)
+        taken = [(await must_take(session, NOON + n * SECOND)).user_id for n in range(6)]
+        assert taken == [1, 2, 3, 1, 2, 1]
+
+
+async def test_turns_are_counted_for_each_kind(sessions: Sessions) -> None:
+    async with transaction(sessions) as session:
+        await queue.enqueue(session, "render", {}, NOON, user_id=1)
+        await must_take(session)
+        await queue.enqueue(session, "deploy", {}, NOON + SECOND, user_id=1)
+        await queue.enqueue(session, "deploy", {}, NOON + 2 * SECOND, user_id=2)
+        assert (await must_take(session, NOON + SECOND)).user_id == 1
+
+
 async def test_a_rolled_back_task_never_was(sessions: Sessions) -> None:
     async with sessions() as session:
         await add(session)

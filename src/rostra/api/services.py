@@ -93,8 +93,8 @@ class Services:
     asked) likewise; the task ends the environments of that runtime, which are made again when they are needed.
     ``on_item_changed`` is called with the guid after the commit of anything that may change who sees it or how it runs:
     access, permissions, vanity path, process settings, variables, locking, owner, deletion. ``on_credential_changed``
-        is called after a key was revoked. ``stop_job`` ends the process with that key and returns once nothing of it is
-    left. ``running`` is how many processes answer for each item, by its guid;
+    is called after a key was revoked. ``stop_job`` ends the job with that key, a process or a task with all it started,
+    and returns once nothing of it is left. ``running`` is how many processes answer for each item, by its guid;
     ``taken`` what each process takes of the machine now.
     """
 

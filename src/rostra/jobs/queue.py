@@ -84,15 +84,17 @@ async def _after_others(session: AsyncSession, subject: str, now: dt.datetime) -
 async def claim(
     session: AsyncSession, *, worker: str, now: dt.datetime, lease: dt.timedelta, limits: Limits = _NO_LIMITS
 ) -> Work | None:
-    """Take the oldest task that may run, or None. Those of a kind that is at its limit let later ones go first.
+    """Take the next task that may run, or None. Those of a kind that is at its limit let later ones go first.
 
+    Who asks for things takes turns: the next is the oldest task of the person whose last one of its kind began longest
+    ago, so that two hundred of one person's documents do not hold up another's.
     Claims take turns: of two at the same time neither could see that the other is about to take the subject.
     """
     await alone(session, "claim")
     oldest = (
         sa.select(Task.id)
         .where(_may_run(now, limits))
-        .order_by(Task.created_at, Task.id)
+        .order_by(_last_turn().nulls_first(), Task.created_at, Task.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=Task)  # left out on SQLite, which has one writer
     )
@@ -140,6 +142,12 @@ def _may_run(now: dt.datetime, limits: Limits) -> sa.ColumnElement[bool]:
     )
     room = [_room(kind, most, now) for kind, most in limits.items()]
     return sa.and_(Task.finished_at.is_(None), _nobody_has_it(now), _may_be_tried(), ~in_the_way, *room)
+
+
+def _last_turn() -> sa.ScalarSelect[dt.datetime | None]:
+    other = aliased(Task)
+    began = sa.select(sa.func.max(other.started_at)).where(other.kind == Task.kind, other.user_id == Task.user_id)
+    return began.scalar_subquery()
 
 
 def _may_be_tried() -> sa.ColumnElement[bool]:

@@ -36,7 +36,10 @@ class Task(Table):
     stop_asked: Mapped[str | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
 
-    __table_args__ = (sa.Index("tasks_waiting", "finished_at", "leased_until", "created_at"),)
+    __table_args__ = (
+        sa.Index("tasks_waiting", "finished_at", "leased_until", "created_at"),
+        sa.Index("tasks_turns", "kind", "user_id", "started_at"),
+    )
 
 
 class TaskLine(Table):

@@ -1,4 +1,4 @@
-"""Tasks that somebody asked to stop."""
+"""Tasks that somebody asked to stop, and a quick answer to whose turn it is."""
 
 from __future__ import annotations
 
@@ -13,3 +13,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("tasks", sa.Column("stop_asked", sa.String(), nullable=True))
+    op.create_index("tasks_turns", "tasks", ["kind", "user_id", "started_at"])
