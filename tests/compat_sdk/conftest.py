@@ -1,4 +1,4 @@
-"""The newest posit-sdk, in an environment of its own, and one real server."""
+"""posit-sdk, newest and of a year earlier, each in an environment of its own, and one real server."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from support import interpreters
 from support.server import Server, running_server
 
 PACKAGE = "posit-sdk"
+NEWEST = "newest"
+RELEASES = (NEWEST, "0.12.0")  # the second was the newest one in November 2025
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,16 @@ class Sdk:
     python: Path
     server: Server
     folder: Path
+    release: str = NEWEST
 
-    def run(self, program: str) -> str:
+    def run(self, program: str, **variables: str) -> str:
         """Return what the program printed; one that fails fails the test."""
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "CONNECT_SERVER": self.server.url,
             "CONNECT_API_KEY": self.server.key,
+            **variables,
         }
         done = subprocess.run(
             [self.python, "-c", program],
@@ -38,22 +42,22 @@ class Sdk:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n--- server\n{self.server.log_text()[-3000:]}"
         return done.stdout
 
 
-@pytest.fixture(scope="session")
-def sdk_python(pytestconfig: pytest.Config) -> Path:
-    """The interpreter of an environment with the newest SDK, kept between runs beside pytest's own cache."""
-    folder = pytestconfig.cache.mkdir("posit-sdk") / "venv"
+def installed(config: pytest.Config, release: str) -> Path:
+    """Return the interpreter of an environment with one release, kept between runs beside pytest's own cache."""
+    folder = config.cache.mkdir("posit-sdk") / release
     uv = Path(sys.executable).parent / "uv"
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([uv, "venv", "-q", "-p", sys.executable, folder], check=True)
-    subprocess.run([uv, "pip", "install", "-q", "--upgrade", "--python", python, PACKAGE], check=True)
+    wanted = ("--upgrade", PACKAGE) if release == NEWEST else (f"{PACKAGE}=={release}",)
+    subprocess.run([uv, "pip", "install", "-q", "--python", python, *wanted], check=True)
     return python
 
 
@@ -67,5 +71,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def sdk(sdk_python: Path, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Sdk:
-    return Sdk(sdk_python, server, tmp_path_factory.mktemp("sdk-home"))
+def sdk(pytestconfig: pytest.Config, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Sdk:
+    return Sdk(installed(pytestconfig, NEWEST), server, tmp_path_factory.mktemp("sdk-home"))
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def released(
+    request: pytest.FixtureRequest,
+    pytestconfig: pytest.Config,
+    server: Server,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Sdk:
+    """Each release in turn."""
+    python = installed(pytestconfig, request.param)
+    return Sdk(python, server, tmp_path_factory.mktemp("sdk-home"), request.param)

@@ -107,9 +107,16 @@ async def list_renderings(subject: SeenVariant) -> list[dict[str, Any]]:
 
 @router.post("/variants/{variant_id}/sender")
 async def send_variant(
-    variant_id: int, who: Known, live: Live, wanted: Annotated[SenderBody, edge.parsed(SenderBody)]
+    *,
+    variant_id: int,
+    who: Known,
+    live: Live,
+    given: Annotated[SenderBody, edge.parsed(SenderBody)],
+    email: str | None = None,
+    rendering_id: int | None = None,
 ) -> dict[str, Any]:
-    """Mail a rendering to ``me``, ``collaborators`` or ``collaborators_viewers``."""
+    """Mail a rendering to ``me``, ``collaborators`` or ``collaborators_viewers``; some clients say it in the query."""
+    wanted = SenderBody(email=email or given.email, rendering_id=rendering_id or given.rendering_id)
     async with transaction(live.sessions) as session:
         subject = await variants_shapes.load(session, live, who, variant_id, to_run=wanted.email != "me")
         variants_people.check_audience(subject.variant, wanted.email)
