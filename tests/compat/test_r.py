@@ -159,10 +159,12 @@ def test_a_failing_chunk_fails_the_deploy_with_its_lines(publisher: Publisher) -
 
 def test_missing_packages_are_named(publisher: Publisher) -> None:
     work = publisher.copy("plumber")
-    ask_for(work, "3.11", packages={"zoo.that.nobody.has": {"description": {"Version": "1.0"}}})
+    (work / "plumber.R").write_text("# An API\nlibrary(zoo.that.nobody.has)\n" + (work / "plumber.R").read_text())
+    lacking = {"zoo.that.nobody.has": {"description": {"Version": "1.0"}}}
+    ask_for(work, "3.11", packages=lacking, files={"plumber.R": {}, "requirements.txt": {}})
     done = publisher.deploy(work, "manifest", "manifest.json", check=False)
     assert done.code != 0
-    assert "lacks zoo.that.nobody.has" in done.output
+    assert "lacks zoo.that.nobody.has (plumber.R, line 2)" in done.output
 
 
 def test_quarto_is_refused_where_there_is_none(publisher: Publisher) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from rostra.content import beside
+from rostra.content import beside, r_sources
 from rostra.content.beside import LanguageNotHere, PackagesMissing, ProgramGone
 from rostra.content.manifest import Manifest, read
+from rostra.content.r_sources import Sources, Use
 from rostra.content.tables import Bundle
 from rostra.kinds.registry import by_name
 from rostra.runtimes.model import Runtime
@@ -38,9 +39,9 @@ def manifest(mode: str, packages: dict[str, str] | None = None, **more: Any) -> 
     return read(json.dumps(told).encode())
 
 
-def choose(told: Manifest, offer: Beside) -> tuple[beside.Chosen, list[str]]:
+def choose(told: Manifest, offer: Beside, sources: Sources = r_sources.NOTHING) -> tuple[beside.Chosen, list[str]]:
     said: list[str] = []
-    return beside.choose(by_name(told.app_mode), beside.wish(told), offer, said.append), said
+    return beside.choose(by_name(told.app_mode), beside.wish(told), offer, said.append, sources), said
 
 
 def test_an_r_is_chosen_and_the_log_says_why() -> None:
@@ -140,3 +141,44 @@ def test_a_choice_is_recorded_by_column() -> None:
         "quarto_version": "1.4.553",
         "quarto_path": "/opt/quarto/bin/quarto",
     }
+
+
+def test_a_missing_package_is_named_with_the_line_that_uses_it() -> None:
+    sources = Sources(uses={"zoo": Use("zoo", "app.R", 3)})
+    with pytest.raises(PackagesMissing) as refused:
+        choose(manifest("shiny", {"zoo": "1.8", "xts": "0.1"}), Beside(r=(r(),)), sources)
+    assert "lacks xts, zoo (app.R, line 3)" in refused.value.message
+
+
+def test_a_package_that_is_used_and_not_listed_is_only_warned_of() -> None:
+    uses = {"zoo": Use("zoo", "app.R", 3), "shiny": Use("shiny", "app.R", 1)}
+    _, said = choose(manifest("shiny"), Beside(r=(r(),)), Sources(uses=uses))
+    assert said[-1] == "Warning: app.R, line 3 uses zoo, which R 4.2.2 of this server lacks"
+
+
+def test_a_lock_file_counts_where_the_manifest_lists_nothing() -> None:
+    locked = Sources(locked={"shiny": "1.9.0", "renv": "1.0"}, locked_r="4.1.0")
+    chosen, said = choose(manifest("shiny", platform=None), Beside(r=(r("4.1.0", "/old/R"), r())), locked)
+    assert chosen.r is not None
+    assert str(chosen.r.version) == "4.1.0"
+    assert said[0] == "The manifest lists no R packages; renv.lock lists 1, which are compared and not installed"
+    assert said[-1] == "Of these it has other versions: shiny 1.7.4 instead of 1.9.0"
+    _, said = choose(manifest("shiny", {"knitr": "1.42"}), Beside(r=(r(),)), locked)
+    assert "renv.lock" not in " ".join(said)
+
+
+@pytest.mark.parametrize(
+    ("built", "offer", "lost"),
+    [
+        ({}, Beside(), None),
+        ({"r_version": "4.2.2", "r_path": "/usr/bin/R"}, Beside(r=(r(),)), None),
+        ({"r_version": "4.2.2", "r_path": "/moved/R"}, Beside(r=(r(),)), None),
+        ({"r_version": "4.1.0", "r_path": "/usr/bin/R"}, Beside(r=(r(),)), ("R", "4.1.0")),
+        ({"r_version": "4.2.2", "r_path": "/usr/bin/R"}, Beside(), ("R", "4.2.2")),
+        ({"quarto_version": "1.4.553", "quarto_path": "/q"}, Beside(quarto=(QUARTO,)), None),
+        ({"quarto_version": "1.3.0", "quarto_path": "/q"}, Beside(quarto=(QUARTO,)), ("Quarto", "1.3.0")),
+    ],
+)
+def test_what_was_recorded_may_be_gone(built: dict[str, str], offer: Beside, lost: tuple[str, str] | None) -> None:
+    found = beside.gone(Bundle(**built), offer)
+    assert (None if found is None else (found.language, found.version)) == lost

@@ -221,5 +221,5 @@ def test_the_audit_and_the_other_reports_say_so(world: World) -> None:
 
 def test_the_dashboard_says_so(world: World) -> None:
     page = world.server.get(f"/connect/apps/{world.items['notebook'].guid}", Accept=HTML).text
-    assert "Python missing" in page
+    assert "runtime missing" in page
     assert "stays readable and cannot be refreshed" in page

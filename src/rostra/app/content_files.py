@@ -51,9 +51,9 @@ def _locate(root: Path, rest: str, primary: str) -> Found | SlashMissing | None:
         return None
 
 
-def notice(version: str) -> str:
-    """Return what is said with the last rendering of a document whose interpreter is gone."""
-    return f"This page was made with Python {version}, which this server no longer offers; it cannot be refreshed."
+def notice(language: str, version: str) -> str:
+    """Return what is said with the last rendering of a document whose Python or R is gone."""
+    return f"This page was made with {language} {version}, which this server no longer offers; it cannot be refreshed."
 
 
 def send(request: Request, found: Found, *, public: bool) -> Response:

@@ -23,6 +23,7 @@ from rostra.auth.credentials import Scheme, who
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
 from rostra.content import access, permissions, thumbnails
+from rostra.content.beside import ProgramGone
 from rostra.content.builds import RuntimeGone
 from rostra.content.paths import Place, place, pool_key
 from rostra.content.processes import Processes
@@ -170,7 +171,7 @@ class ContentPages:
 
     async def _explain(self, request: Request, visit: Visit, bundle: Bundle) -> Response:
         """Say why no process answers: it is on its way, it failed, its Python is gone, or all are full."""
-        if gone := self._processes.gone(bundle):
+        if gone := await self._processes.lost(bundle):
             return self._trouble(request, visit, gone)
         key = pool_key(visit.item.guid, visit.where.bundle_id)
         if not await self._processes.define(key):
@@ -192,12 +193,13 @@ class ContentPages:
         )
 
     def _trouble(self, request: Request, visit: Visit, trouble: Problem) -> Response:
-        if isinstance(trouble, RuntimeGone):
+        if isinstance(trouble, RuntimeGone | ProgramGone):
             return pages.runtime_gone(
                 self._site,
                 request,
                 title=visit.title,
                 owner=visit.owner,
+                language=trouble.language,
                 version=trouble.version,
                 available=[str(version) for version in trouble.installed],
             )
@@ -228,8 +230,8 @@ class ContentPages:
         answer = await self._noticed(visit, found) if visit.refreshing else None
         if answer is None:
             answer = content_files.send(request, found, public=visit.item.access_type == "all")
-        if gone := self._processes.gone(bundle):
-            answer.headers[NOTICE] = content_files.notice(gone.version)
+        if gone := await self._processes.lost(bundle):
+            answer.headers[NOTICE] = content_files.notice(gone.language, gone.version)
         return answer
 
     async def _noticed(self, visit: Visit, found: Found) -> Response | None:

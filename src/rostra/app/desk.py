@@ -115,7 +115,7 @@ class Desk(People):
             jobs = await job_records.of_item(session, item) if may_change else ()
             live = await session.get(Bundle, item.live_bundle_id) if item.live_bundle_id else None
             document = await desk_documents.view(session, self.site, item) if may_change else None
-        trouble = self.rows.trouble(item, live)
+        trouble = await self.rows.trouble(item, live)
         return ItemPage(
             row=row,
             access=Access(item.access_type),

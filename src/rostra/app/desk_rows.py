@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
 from rostra.content import access
+from rostra.content.beside import ProgramGone
 from rostra.content.builds import RuntimeGone
 from rostra.content.paths import pool_key
-from rostra.content.rebuild import RECORDED, Recorded, Verdicts, verdicts
+from rostra.content.rebuild import RECORDED_BESIDE, Recorded, Verdicts, verdicts
 from rostra.content.tables import Bundle, Item, Job
 from rostra.content.tools import Tools
 from rostra.errors import Gone, Problem
@@ -32,19 +34,19 @@ class Rows:
 
     async def changeable(self, session: AsyncSession, who: Principal) -> list[ItemRow]:
         """Return every item this person may change, the most recently deployed first."""
-        known = verdicts(self.tools)
+        known = await verdicts(self.tools)
         shown = await session.execute(_listed().where(access.changeable_by(who)))
         return [self.item(item, owner, Recorded(*recorded), known) for item, owner, *recorded in shown]
 
     async def visible(self, session: AsyncSession, who: Principal) -> list[ItemRow]:
         """Return every item this person may know of, the most recently deployed first."""
-        known = verdicts(self.tools)
+        known = await verdicts(self.tools)
         shown = await session.execute(_listed().where(access.visible_to(who)))
         return [self.item(item, owner, Recorded(*recorded), known) for item, owner, *recorded in shown]
 
     async def one(self, session: AsyncSession, item: Item) -> ItemRow:
         _, owner, *recorded = (await session.execute(_listed().where(Item.id == item.id))).one()
-        return self.item(item, owner, Recorded(*recorded), verdicts(self.tools))
+        return self.item(item, owner, Recorded(*recorded), await verdicts(self.tools))
 
     def item(self, item: Item, owner: str, recorded: Recorded, known: Verdicts) -> ItemRow:
         return ItemRow(
@@ -72,9 +74,9 @@ class Rows:
             return State.failed
         return State.building if starting else State.ready
 
-    def trouble(self, item: Item, live: Bundle | None) -> Problem | None:
+    async def trouble(self, item: Item, live: Bundle | None) -> Problem | None:
         """Return why nothing of the item runs or can be refreshed; None when all is well or nothing was tried."""
-        gone = verdicts(self.tools).gone(Recorded.of(live)) if live else None
+        gone = (await verdicts(self.tools)).gone(Recorded.of(live)) if live else None
         if gone and live:
             return CannotRefresh(gone) if by_name(live.kind).mode is Mode.rendered else gone
         pools, key = self.tools.pools, pool_key(item.guid)
@@ -124,20 +126,20 @@ def job(record: Job) -> JobRow:
 
 
 class CannotRefresh(Gone):
-    """A document's interpreter is gone: what was made with it is still shown."""
+    """A document's Python or R is gone: what was made with it is still shown."""
 
     code = "cannot-refresh"
 
-    def __init__(self, gone: RuntimeGone) -> None:
+    def __init__(self, gone: RuntimeGone | ProgramGone) -> None:
         self.version = gone.version
         super().__init__(
-            f"this document was made with Python {gone.version}, which this server no longer offers: its last "
+            f"this document was made with {gone.language} {gone.version}, which this server no longer offers: its last "
             "rendering stays readable and cannot be refreshed",
             hint=gone.hint,
         )
 
 
-def _listed() -> sa.Select[Item, str, str | None, str | None, str | None, str | None]:
-    found = sa.select(Item, User.username, *RECORDED).join(User, User.id == Item.owner_id)
+def _listed() -> Any:
+    found = sa.select(Item, User.username, *RECORDED_BESIDE).join(User, User.id == Item.owner_id)
     newest = sa.func.coalesce(Item.deployed_at, Item.created_at)
     return found.outerjoin(Bundle, Bundle.id == Item.live_bundle_id).order_by(newest.desc(), Item.id.desc())

@@ -14,6 +14,7 @@ from rostra.app.environment_work import REAP, enqueue_reap, enqueue_rebuild
 from rostra.app.sampling import EVERY_SECONDS, Sampling
 from rostra.app.visits import Visits
 from rostra.content import job_samples, usage, usage_sessions
+from rostra.content.beside import ProgramGone
 from rostra.content.builds import RuntimeGone
 from rostra.content.paths import split_pool
 from rostra.content.processes import Processes
@@ -70,7 +71,8 @@ class Upkeep:
     async def follow(self) -> None:
         """Let what runs follow the interpreters there are: after a reload, and when a day has come.
 
-        Processes whose Python may not be used any more end, and what failed for want of one that is back may start.
+        Processes whose Python or R may not be used any more end, and what failed for want of one that is back may
+        start.
         What runs on a release that another takes the place of goes on until that one's environment is ready.
         """
         pools = self.tools.pools
@@ -78,11 +80,12 @@ class Upkeep:
         for key, bundle in (await self._bundles(list(pools.announcements()))).items():
             if pools.defined(key) and pools.members(key) and self.processes.outdated(bundle):
                 outdated.add(bundle.runtime_version or "")
-            if self.processes.gone(bundle):
-                log.info("content ends: its Python is not used any more", pool=key, python=bundle.runtime_version)
+            if lost := await self.processes.lost(bundle):
+                needed = f"{lost.language} {lost.version}"
+                log.info("content ends: what it runs on is not used any more", pool=key, program=needed)
                 await pools.retire(key, drain_seconds=0)
                 await self.visits.item_changed(split_pool(key)[0])
-            elif pools.defined(key) and isinstance(pools.condition(key)[1], RuntimeGone):
+            elif pools.defined(key) and isinstance(pools.condition(key)[1], RuntimeGone | ProgramGone):
                 await pools.restart(key)
                 await self.visits.item_changed(split_pool(key)[0])
         for version in sorted(outdated - self.moving):

@@ -83,7 +83,7 @@ class Visits:
         if bundle is None or bundle.item_id != item.id or by_name(bundle.kind).mode is not Mode.interactive:
             return TO_CONTROL
         key = pool_key(item.guid, where.bundle_id)
-        if self._processes.gone(bundle) or not await self._processes.define(key):
+        if await self._processes.lost(bundle) or not await self._processes.define(key):
             return TO_CONTROL
         self._uses.note(principal)
         named = await self._named(session, principal)

@@ -5,15 +5,18 @@ R packages are the server's own: they are compared with what the bundle lists, n
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from packaging.version import InvalidVersion, Version
 
+from rostra.content import r_sources
 from rostra.content.manifest import Manifest
 from rostra.content.names import file_inside
+from rostra.content.r_sources import Sources
 from rostra.content.tables import Bundle
 from rostra.errors import Forbidden, Gone, Invalid
 from rostra.kinds.kind import Kind
@@ -68,25 +71,26 @@ class PackagesMissing(Invalid):
 
     code = "r-packages-missing"
 
-    def __init__(self, names: Sequence[str], r: RInstallation) -> None:
+    def __init__(self, names: Sequence[str], r: RInstallation, sources: Sources = r_sources.NOTHING) -> None:
         self.names, self.version = tuple(names), str(r.version)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         super().__init__(
-            f"R {r.version} of this server lacks {', '.join(names[:_SHOWN])}{more}",
+            f"R {r.version} of this server lacks {r_sources.where(names[:_SHOWN], sources)}{more}",
             hint="R packages are not installed for content: ask an administrator to install them in its library"
             + (f" ({r.libraries[0]})." if r.libraries else "."),
         )
 
 
 class ProgramGone(Gone):
-    """The R or Quarto an item was built for is not on this server any more."""
+    """The R or Quarto an item was built for is not on this server any more; ``installed`` is what it has instead."""
 
     code = "program-gone"
 
-    def __init__(self, language: str, version: str) -> None:
-        self.language, self.version = language, version
+    def __init__(self, language: str, version: str, installed: Sequence[Version] = ()) -> None:
+        self.language, self.version, self.installed = language, version, tuple(sorted(installed))
+        have = f" (it has {', '.join(map(str, self.installed))})" if installed else ""
         super().__init__(
-            f"this content runs on {language} {version}, which this server no longer offers",
+            f"this content runs on {language} {version}, which this server no longer offers{have}",
             hint="Publish it again, or ask an administrator to put that version back.",
         )
 
@@ -127,8 +131,11 @@ def check(kind: Kind, offer: Beside) -> None:
         raise LanguageNotHere(kind, "Quarto")
 
 
-def choose(kind: Kind, wanted: Wish, offer: Beside, say: Any) -> Chosen:
+def choose(kind: Kind, wanted: Wish, offer: Beside, say: Any, sources: Sources = r_sources.NOTHING) -> Chosen:
     """Choose for a new bundle, saying what was decided and why; nothing for content that needs only Python.
+
+    ``sources`` is what its files say: where a package is used, and an renv.lock, which counts where the manifest
+    lists no packages.
 
     Raises:
         LanguageNotHere, NoMatchingR, PackagesMissing
@@ -138,10 +145,11 @@ def choose(kind: Kind, wanted: Wish, offer: Beside, say: Any) -> Chosen:
         return Chosen(quarto=quarto)
     if not offer.r:
         raise LanguageNotHere(kind, "R")
+    wanted = _with_lock(wanted, sources, say)
     say(f"Bundle requested R version {wanted.r}" if wanted.r else "Bundle requested no R version")
     found = choose_r(wanted.r, offer.policy, offer.r)
     say(f"Using R {found.r.version} from {found.r.executable}: {found.reason}")
-    for line in (*(f"Warning: {text}" for text in found.warnings), *_compared(kind, wanted, found)):
+    for line in (*(f"Warning: {text}" for text in found.warnings), *_compared(kind, wanted, found, sources)):
         say(line)
     return Chosen(r=found.r, quarto=quarto)
 
@@ -155,7 +163,15 @@ def _chosen_quarto(kind: Kind, wanted: Wish, offer: Beside, say: Any) -> QuartoI
     return found
 
 
-def _compared(kind: Kind, wanted: Wish, found: RMatch) -> list[str]:
+def _with_lock(wanted: Wish, sources: Sources, say: Any) -> Wish:
+    if wanted.packages or not sources.locked:
+        return wanted
+    packages = _packages({name: {"description": {"Version": version}} for name, version in sources.locked.items()})
+    say(f"The manifest lists no R packages; renv.lock lists {len(packages)}, which are compared and not installed")
+    return dataclasses.replace(wanted, packages=packages, r=wanted.r or _version(sources.locked_r))
+
+
+def _compared(kind: Kind, wanted: Wish, found: RMatch, sources: Sources) -> list[str]:
     """Return lines about the packages that differ.
 
     Raises:
@@ -164,9 +180,14 @@ def _compared(kind: Kind, wanted: Wish, found: RMatch) -> list[str]:
     needed = kind.r or ("rmarkdown",)
     missing = sorted({*found.r.lacking(*needed), *found.r.lacking(*wanted.packages)})
     if missing:
-        raise PackagesMissing(missing, found.r)
+        raise PackagesMissing(missing, found.r, sources)
+    unlisted = [use for name, use in sorted(sources.uses.items()) if name in found.r.lacking(name)]
+    warnings = [
+        f"Warning: {use} uses {use.package}, which R {found.r.version} of this server lacks"
+        for use in unlisted[:_SHOWN]
+    ]
     if not wanted.packages:
-        return []
+        return warnings
     here = found.r.packages
     other = [
         f"{name} {here[name]} instead of {version}"
@@ -177,7 +198,7 @@ def _compared(kind: Kind, wanted: Wish, found: RMatch) -> list[str]:
     if other:
         more = f" and {len(other) - _SHOWN} more" if len(other) > _SHOWN else ""
         lines.append(f"Of these it has other versions: {', '.join(other[:_SHOWN])}{more}")
-    return lines
+    return [*warnings, *lines]
 
 
 def recorded(kind: Kind, wanted: Wish, bundle: Bundle, offer: Beside) -> Chosen:
@@ -191,11 +212,36 @@ def recorded(kind: Kind, wanted: Wish, bundle: Bundle, offer: Beside) -> Chosen:
     return Chosen(r=r, quarto=quarto)
 
 
+class Recorded(Protocol):
+    """What is recorded of a choice; a `Bundle` has it."""
+
+    @property
+    def r_version(self) -> str | None: ...
+    @property
+    def r_path(self) -> str | None: ...
+    @property
+    def quarto_version(self) -> str | None: ...
+    @property
+    def quarto_path(self) -> str | None: ...
+
+
+def gone(built: Recorded, offer: Beside) -> ProgramGone | None:
+    """Return why what is recorded cannot be used any more; None when it can, or when nothing is."""
+    try:
+        if built.r_version is not None:
+            _same("R", built.r_version, built.r_path, offer.r)
+        if built.quarto_version is not None:
+            _same("Quarto", built.quarto_version, built.quarto_path, offer.quarto)
+    except ProgramGone as why:
+        return why
+    return None
+
+
 def _same(language: str, version: str | None, path: str | None, there: Sequence[_T]) -> _T:
     same = [each for each in there if str(each.version) == version]
     found = next((each for each in same if str(each.executable) == path), same[0] if same else None)
     if found is None:
-        raise ProgramGone(language, version or "unknown")
+        raise ProgramGone(language, version or "unknown", [each.version for each in there])
     return found
 
 

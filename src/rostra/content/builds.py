@@ -39,6 +39,7 @@ class RuntimeGone(Gone):
     """The interpreter an item was built for is not on this server any more."""
 
     code = "runtime-gone"
+    language = "Python"
 
     def __init__(self, version: str, path: str, installed: Sequence[Version]) -> None:
         self.version, self.path, self.installed = version, path, tuple(installed)

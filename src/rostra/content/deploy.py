@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rostra.content import beside, builds, bundles, items, manifest, unpack
+from rostra.content import beside, builds, bundles, items, manifest, r_sources, unpack
 from rostra.content.builds import Built, RuntimeGone, Say
 from rostra.content.manifest import Manifest
 from rostra.content.processes import Processes
@@ -155,7 +155,10 @@ async def _beside(work: Work, tools: Tools, say: Say) -> beside.Chosen:
             return beside.recorded(work.kind, wanted, work.bundle, offer)
         except beside.ProgramGone as gone:
             say(f"{gone.message}; choosing anew")
-    return beside.choose(work.kind, wanted, offer, say)
+    needs_r = beside.needs_r(work.kind, wanted)
+    code = tools.places.app(work.item.guid, work.bundle.id)
+    sources = await asyncio.to_thread(r_sources.read, code) if needs_r else r_sources.NOTHING
+    return beside.choose(work.kind, wanted, offer, say, sources)
 
 
 async def _python(order: Order, work: Work, tools: Tools, say: Say) -> Built:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.auth import keys
 from rostra.config.sections import Scheduler
 from rostra.content import beside, builds, items, manifest, variables
+from rostra.content.beside import ProgramGone
 from rostra.content.builds import RuntimeGone
 from rostra.content.errors import ItemNotFound
 from rostra.content.launching import Start, launch, seconds
@@ -73,6 +74,13 @@ class Processes:
     def gone(self, bundle: Bundle) -> RuntimeGone | None:
         """Return why nothing can run this bundle any more; None when something can."""
         return gone(bundle, Policy(self._tools.settings().python.version_matching), self._tools.runtimes())
+
+    async def lost(self, bundle: Bundle) -> RuntimeGone | ProgramGone | None:
+        """As `gone`, with the R or Quarto it was made with, which is looked for only when there is one."""
+        python = self.gone(bundle)
+        if python is not None or (bundle.r_version is None and bundle.quarto_version is None):
+            return python
+        return beside.gone(bundle, await self._tools.beside())
 
     def outdated(self, bundle: Bundle) -> bool:
         """Return whether another release takes the place of the interpreter this bundle was built for."""

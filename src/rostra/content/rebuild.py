@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from rostra.content import builds
+from rostra.content import beside, builds
+from rostra.content.beside import ProgramGone
 from rostra.content.builds import RuntimeGone, Say, Source
 from rostra.content.tables import Bundle
 from rostra.content.tools import Tools
@@ -24,6 +25,7 @@ from rostra.environments.turns import Place, nobody
 from rostra.runtimes.errors import NoMatchingPython
 from rostra.runtimes.matching import choose
 from rostra.runtimes.model import Policy, Request, Runtime, RuntimeState
+from rostra.runtimes.r_model import Beside
 
 
 class Built(Protocol):
@@ -47,14 +49,20 @@ class Recorded:
     runtime_path: str | None
     requested_version: str | None = None
     requested_range: str | None = None
+    r_version: str | None = None
+    r_path: str | None = None
+    quarto_version: str | None = None
+    quarto_path: str | None = None
 
     @classmethod
-    def of(cls, built: Built) -> Recorded:
-        return cls(built.runtime_version, built.runtime_path, built.requested_version, built.requested_range)
+    def of(cls, bundle: Bundle) -> Recorded:
+        return cls(**{name: getattr(bundle, name) for name in cls.__slots__})
 
 
 RECORDED = (Bundle.runtime_version, Bundle.runtime_path, Bundle.requested_version, Bundle.requested_range)
-"""The columns of `Recorded`, in its order."""
+"""The first columns of `Recorded`, in its order: what is recorded of Python."""
+RECORDED_BESIDE = (*RECORDED, Bundle.r_version, Bundle.r_path, Bundle.quarto_version, Bundle.quarto_path)
+"""All of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +110,26 @@ def gone(bundle: Built, policy: Policy, runtimes: Sequence[Runtime]) -> RuntimeG
 class Verdicts:
     """`gone` for many items at one moment: the same question is worked out once."""
 
-    def __init__(self, policy: Policy, runtimes: Sequence[Runtime]) -> None:
-        self._policy, self._runtimes = policy, runtimes
-        self._known: dict[Recorded, RuntimeGone | None] = {}
+    def __init__(self, policy: Policy, runtimes: Sequence[Runtime], offer: Beside | None = None) -> None:
+        """``offer`` None: only of Python is anything said."""
+        self._policy, self._runtimes, self._offer = policy, runtimes, offer
+        self._known: dict[Recorded, RuntimeGone | ProgramGone | None] = {}
 
-    def gone(self, recorded: Recorded) -> RuntimeGone | None:
+    def gone(self, recorded: Recorded) -> RuntimeGone | ProgramGone | None:
         if recorded not in self._known:
-            self._known[recorded] = gone(recorded, self._policy, self._runtimes)
+            self._known[recorded] = self._judged(recorded)
         return self._known[recorded]
 
+    def _judged(self, recorded: Recorded) -> RuntimeGone | ProgramGone | None:
+        python = gone(recorded, self._policy, self._runtimes)
+        if python is not None or self._offer is None:
+            return python
+        return beside.gone(recorded, self._offer)
 
-def verdicts(tools: Tools) -> Verdicts:
+
+async def verdicts(tools: Tools) -> Verdicts:
     """Return what to ask about items at this moment."""
-    return Verdicts(Policy(tools.settings().python.version_matching), tools.runtimes())
+    return Verdicts(Policy(tools.settings().python.version_matching), tools.runtimes(), await tools.beside())
 
 
 def _upgraded(bundle: Built, policy: Policy, usable: Sequence[Runtime]) -> Successor:

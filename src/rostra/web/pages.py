@@ -213,19 +213,26 @@ def failed_to_render(
 
 
 def runtime_gone(
-    site: Site, request: Request, *, title: str, owner: str, version: str, available: Sequence[str] = ()
+    site: Site,
+    request: Request,
+    *,
+    title: str,
+    owner: str,
+    version: str,
+    available: Sequence[str] = (),
+    language: str = "Python",
 ) -> Response:
-    """The Python this item runs on is not on the server any more (502, as clients of the wire expect)."""
-    have = f"This server has Python {', '.join(available)}. " if available else ""
+    """The Python, R or Quarto this item runs on is not on the server any more (502, as clients of the wire expect)."""
+    have = f"This server has {language} {', '.join(available)}. " if available else ""
     notice = Notice(
         status=502,
         problem="runtime-gone",
         about=title,
-        sentence=f"This content needs Python {version}, which this server does not have any more.",
+        sentence=f"This content needs {language} {version}, which this server does not have any more.",
         hint=f"{have}Ask {owner} to publish it again for one of these."
         if available
-        else f"Ask {owner} to publish it again, or an administrator to bring that Python back.",
-        more={"python": version, "available": list(available)},
+        else f"Ask {owner} to publish it again, or an administrator to bring that {language} back.",
+        more={language.lower(): version, "available": list(available)},
     )
     return show(site, request, notice)
 

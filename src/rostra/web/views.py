@@ -16,7 +16,7 @@ class State(StrEnum):
     running = "running"
     failed = "failed"
     locked = "locked"
-    gone = "Python missing"
+    gone = "runtime missing"
 
 
 class Access(StrEnum):
