@@ -28,6 +28,7 @@ from rostra.auth.tables import User
 from rostra.config.sections import Settings
 from rostra.content import bundles, items
 from rostra.content.git_location import Location
+from rostra.content.oauth_tokens import OAuthTokens
 from rostra.content.places import Places
 from rostra.content.tables import Bundle, Item
 from rostra.content.variables import Box
@@ -220,7 +221,7 @@ async def populate(world: World, engine: AsyncEngine) -> None:
 @asynccontextmanager
 async def world(engine: AsyncEngine, settings: Settings, **changes: Any) -> AsyncIterator[World]:
     """``changes`` replace fields of `Services`."""
-    clock, shelf = MovedClock(), Shelf(environment())
+    clock, shelf, box = MovedClock(), Shelf(environment()), Box([Fernet.generate_key()])
     writing, reading = session_factory(engine), reading_factory(engine)
     tasks = Tasks(writing, reading, clock)
     changed: list[str] = []
@@ -246,7 +247,7 @@ async def world(engine: AsyncEngine, settings: Settings, **changes: Any) -> Asyn
             "settings": lambda: settings,
             "runtimes": lambda: (runtime("3.9.18"), runtime("3.11.7"), runtime("3.8.18", RuntimeState.retired)),
             "places": Places(settings.server.data_dir),
-            "box": Box([Fernet.generate_key()]),
+            "box": box,
             "clock": clock,
             "tasks": tasks,
             "passwords": cheap_passwords(),
@@ -259,6 +260,7 @@ async def world(engine: AsyncEngine, settings: Settings, **changes: Any) -> Asyn
             "stop_job": stop_job,
             "reports": PlayedReports(tasks),
             "git": PlayedGit(tasks),
+            "oauth": OAuthTokens(writing, reading, box, clock),
             **changes,
         }
     )

@@ -13,6 +13,7 @@ from rostra.clock import Clock
 from rostra.config.sections import Settings
 from rostra.content.git_location import Location
 from rostra.content.job_samples import Sample
+from rostra.content.oauth_tokens import OAuthTokens
 from rostra.content.places import Places
 from rostra.content.tables import Item, Rendering
 from rostra.content.tools import nothing_beside
@@ -117,5 +118,6 @@ class Services:
     beside: Callable[[], Awaitable[Beside]] = nothing_beside
     reports: Reports
     git: FromGit
+    oauth: OAuthTokens
     running: Callable[[], Mapping[str, int]] = dict
     taken: Callable[[], Awaitable[Sequence[Sample]]] = nothing_taken

@@ -26,6 +26,7 @@ from rostra.app.inner_api import InnerApi
 from rostra.app.installed import Installed, installed
 from rostra.app.journal import Journal
 from rostra.app.ledger import Ledger
+from rostra.app.oauth_pages import OAuthPages
 from rostra.app.present import Present
 from rostra.app.rendering import Renderer
 from rostra.app.reports import Reports
@@ -40,6 +41,7 @@ from rostra.clock import Clock, SystemClock
 from rostra.config.load import Loaded
 from rostra.content import usage_sessions, variables
 from rostra.content.git import Git
+from rostra.content.oauth_tokens import OAuthTokens
 from rostra.content.places import Places
 from rostra.content.processes import Processes
 from rostra.content.tools import Tools
@@ -184,7 +186,9 @@ def _composed(
     from_git = GitWork(tools=tools, tasks=tasks, shop=shop, git=git)
     sampling = Sampling(tools, launcher)
     passwords = Passwords()
-    api = build_api(services(present.settings, shop, passwords, reports, sampling=sampling, git=from_git))
+    oauth = OAuthTokens(tools.sessions, tools.reading, tools.box, tools.clock)
+    given = services(present.settings, shop, passwords, reports, sampling=sampling, git=from_git, oauth=oauth)
+    api = build_api(given)
     desk = Desk(
         tools=tools,
         passwords=passwords,
@@ -196,7 +200,7 @@ def _composed(
         present=present,
     )
     pages = ContentPages(tools, processes, visits, desk.site, uses, collected.add)
-    app = build(api, desk, pages)
+    app = build(api, desk, pages, OAuthPages(desk, oauth))
     upkeep = Upkeep(tools, processes, visits, collected, attended, sampling)
     return Control(
         present=present,

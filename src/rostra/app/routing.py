@@ -19,12 +19,14 @@ from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
 from rostra.app.documentation import Documentation
 from rostra.app.git_work import GitWork
+from rostra.app.oauth_pages import OAuthPages
 from rostra.app.reports import Reports
 from rostra.app.sampling import Sampling
 from rostra.app.work import WorkShop
 from rostra.auth.bootstrap import secret_of
 from rostra.auth.passwords import Passwords
 from rostra.config.sections import Settings
+from rostra.content.oauth_tokens import OAuthTokens
 from rostra.content.paths import split_pool
 from rostra.ids import ProcessKey
 from rostra.web.app import routes
@@ -33,7 +35,7 @@ from rostra.web.site import Site
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def build(api: ASGIApp, desk: Desk, pages: ContentPages) -> Starlette:
+def build(api: ASGIApp, desk: Desk, pages: ContentPages, oauth: OAuthPages) -> Starlette:
     """Return the application the gateway passes everything to that it does not carry to a process."""
     app = Starlette(
         routes=[
@@ -41,6 +43,7 @@ def build(api: ASGIApp, desk: Desk, pages: ContentPages) -> Starlette:
             Route("/__docs__/api", openapi.page),
             Route("/__docs__/user", Documentation(desk).page, methods=["GET"]),
             *routes(desk),
+            *oauth.routes(),
             Route("/{path:path}", pages.answer, methods=EVERY_METHOD),
         ],
         middleware=[Middleware(Named)],
@@ -55,7 +58,14 @@ def site(settings: Settings) -> Site:
 
 
 def services(
-    settings: Settings, shop: WorkShop, passwords: Passwords, reports: Reports, *, sampling: Sampling, git: GitWork
+    settings: Settings,
+    shop: WorkShop,
+    passwords: Passwords,
+    reports: Reports,
+    *,
+    sampling: Sampling,
+    git: GitWork,
+    oauth: OAuthTokens,
 ) -> Services:
     """Return what the API's endpoints are given."""
     tools, changes = shop.tools, shop.changes
@@ -90,6 +100,7 @@ def services(
         stop_job=stop_job,
         reports=reports,
         git=git,
+        oauth=oauth,
         running=running,
         taken=sampling.present,
     )

@@ -1,7 +1,8 @@
 """OAuth integrations and the content they are associated with.
 
-The template ``connect`` works: content exchanges a visitor's session token for a short-lived API key of that visitor.
-All others are records, so that clients can look after them; exchanging credentials with them is refused.
+The template ``connect`` gives content a short-lived API key of its visitor. With every other template content gets an
+access token of the provider whose addresses the configuration names: a visitor's own (Viewer), or that of the
+integration's account (Service Account). What only a vendor's own protocol can do (AWS) is a record.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rostra.ids import new_guid
 VIEWER, SERVICE, VISITOR_KEY = "Viewer", "Service Account", "Visitor API Key"
 MAX_ROLES = {"Viewer": Role.viewer, "Publisher": Role.publisher, "Admin": Role.administrator}
 CONNECT = "connect"
+VENDORS_ONLY = frozenset({"aws"})  # templates whose provider is spoken to in a way of its own
 _SECRETS = frozenset({"client_secret", "private_key", "secret_access_key", "access_key", "password", "secret"})
 _LONGEST = 100_000  # characters of a whole configuration
 
@@ -39,7 +41,8 @@ class Template:
     fields: tuple[str, ...]
 
 
-_OAUTH = ("auth_mode", "client_id", "client_secret", "authorization_uri", "token_uri", "scopes")
+_OAUTH = ("auth_mode", "auth_type", "client_id", "client_secret", "authorization_uri", "token_uri", "scopes")
+_AUTH_TYPES = (VIEWER, SERVICE)
 TEMPLATES: Mapping[str, Template] = {
     template.id: template
     for template in (
@@ -87,6 +90,18 @@ class BadConfiguration(Invalid):
         super().__init__(f"the integration's configuration is not usable: {why}", hint="Correct it.")
 
 
+class NotForVisitors(Invalid):
+    """One signs in only where each visitor has an account of their own."""
+
+    code = "integration-not-for-visitors"
+    number = 237
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} has an account of its own; visitors do not sign in to it", hint="Nothing is to be done."
+        )
+
+
 class BadIntegrationName(Invalid):
     code = "integration-name"
     number = 225
@@ -127,7 +142,7 @@ async def create(session: AsyncSession, box: Box, given: Mapping[str, Any], now:
         name=_name(given.get("name")),
         description=_description(given.get("description")),
         template=template.id,
-        auth_type=template.auth_type,
+        auth_type=_auth_type(template, given),
         created_at=now,
         updated_at=now,
     )
@@ -152,9 +167,23 @@ async def change(session: AsyncSession, box: Box, row: Integration, given: Mappi
     if given.get("config") is not None:
         kept = {} if row.secrets is None else json.loads(box.open(0, row.guid, row.secrets))
         new = _config(TEMPLATES[row.template], given["config"], partial=True)
+        if new.get("auth_type", row.auth_type) != row.auth_type:
+            raise BadConfiguration("auth_type stays what it is; make another integration")
         _configure(row, box, {**row.config, **kept, **new})
     row.updated_at = now
     await session.flush()
+
+
+def _auth_type(template: Template, given: Mapping[str, Any]) -> str:
+    """Return whose account is used, as clients say it: beside the configuration or in it."""
+    config = given.get("config")
+    inside = config.get("auth_type") if isinstance(config, dict) else None
+    wanted = inside or given.get("auth_type")
+    if wanted in (None, "", template.auth_type):
+        return template.auth_type
+    if template.auth_type != VIEWER or wanted not in _AUTH_TYPES:
+        raise BadConfiguration(f"auth_type is one of {', '.join(_AUTH_TYPES)}, and fixed for some templates")
+    return str(wanted)
 
 
 def _configure(row: Integration, box: Box, config: Mapping[str, Any]) -> None:

@@ -23,7 +23,8 @@ RUNNER = Path(__file__).parent.parent / "runner"
 class Start:
     """What one process of an item is made from.
 
-    ``variables`` are the item's own, in clear. ``api_key`` is the short-lived key of its owner, or None.
+    ``variables`` are the item's own, in clear. ``api_key`` is the short-lived key of its owner, or None;
+    ``session_token`` is what the process exchanges for the accounts of the item's integrations.
     ``server_url`` is the public address without a closing slash; when it has a path, ``base_path`` begins with it.
     ``environment`` and ``overlay`` are None for content without Python, ``r`` for content without R.
     """
@@ -38,6 +39,7 @@ class Start:
     overlay: Path | None
     variables: Mapping[str, str]
     api_key: str | None
+    session_token: str = ""
     user: tuple[int, int] | None
     log_bytes: int
     memory_bytes: int | None = None
@@ -95,6 +97,7 @@ def environment_variables(start: Start, key: str, kind: Kind) -> dict[str, str]:
         "CONNECT_SERVER": start.server_url + "/",
         **({"CONNECT_API_KEY": start.api_key} if start.api_key else {}),
         **start.variables,
+        **({"CONNECT_CONTENT_SESSION_TOKEN": start.session_token} if start.session_token else {}),
         "CONNECT_CONTENT_GUID": start.guid,
         "CONNECT_CONTENT_JOB_KEY": key,
         "POSIT_PRODUCT": "CONNECT",

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth import keys
 from rostra.config.sections import Scheduler
-from rostra.content import beside, builds, items, manifest, variables
+from rostra.content import beside, builds, items, manifest, session_tokens, variables
 from rostra.content.beside import ProgramGone
 from rostra.content.builds import RuntimeGone
 from rostra.content.errors import ItemNotFound
@@ -178,6 +178,7 @@ class Processes:
             overlay=overlay,
             variables=own,
             api_key=key,
+            session_token=session_tokens.make_for_content(tools.box, item.guid),
             user=tools.user,
             log_bytes=settings.applications.job_log_size,
             memory_bytes=item.memory_limit or None,

@@ -355,6 +355,24 @@ class Association(Table):
     created_at: Mapped[dt.datetime]
 
 
+class OAuthSession(Table):
+    """That a person signed in to the provider of an integration. ``tokens`` is encrypted: access and refresh token."""
+
+    __tablename__ = "oauth_sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    guid: Mapped[str] = mapped_column(unique=True)
+    integration_id: Mapped[int] = mapped_column(sa.ForeignKey("integrations.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    tokens: Mapped[str] = mapped_column(sa.Text)
+    has_refresh: Mapped[bool]
+    expires_at: Mapped[dt.datetime | None]  # of the access token
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]
+
+    __table_args__ = (sa.UniqueConstraint("integration_id", "user_id"),)
+
+
 class CheckRun(Table):
     """One run of the system's checks. ``results`` is empty until it is over."""
 

@@ -17,7 +17,7 @@ from rostra.db.errors import DatabaseTooNew, DatabaseUnavailable
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0010_stopped_tasks"  # the last step in migrations/versions
+NEWEST = "0011_oauth_sessions"  # the last step in migrations/versions
 
 
 async def upgrade(engine: AsyncEngine) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
-"""OAuth integrations: records of them, which content uses them, and visitors' API keys for content."""
+"""OAuth integrations: what there is, which content uses them, and the credentials content is given through them."""
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -13,15 +14,19 @@ from starlette.responses import Response
 
 from rostra.api import bodies, edge
 from rostra.api.edge import Administrator, Known, Live, Publisher, Reading, Writing
+from rostra.api.services import Services
 from rostra.api.subjects import Edited, Inspected, load_to_edit
 from rostra.auth import keys, users
-from rostra.auth.principals import Role, lowered
+from rostra.auth.principals import Principal, Role, lowered
+from rostra.auth.tables import User
 from rostra.clock import wire_time
-from rostra.content import integrations, session_tokens
+from rostra.content import integrations, oauth_sessions, session_tokens
 from rostra.content.access import visible_to
 from rostra.content.integrations import Associated
-from rostra.content.tables import Integration
-from rostra.errors import Invalid, NotFound
+from rostra.content.oauth_tokens import LOGIN_PATH
+from rostra.content.tables import Integration, OAuthSession
+from rostra.db.engine import transaction
+from rostra.errors import Invalid
 
 router = APIRouter()
 
@@ -30,6 +35,8 @@ GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 USER_TOKEN = "urn:posit:connect:user-session-token"  # noqa: S105  (a name, not a secret)
 CONTENT_TOKEN = "urn:posit:connect:content-session-token"  # noqa: S105
 API_KEY = "urn:posit:connect:api-key"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105
+CONNECT = integrations.CONNECT
 KEY_LIFETIME = dt.timedelta(hours=1)
 
 
@@ -74,12 +81,24 @@ class NoHandler(ExchangeRefused):
     number = 250
 
 
-class NoSuchOAuthSession(NotFound):
-    code = "no-such-oauth-session"
-    number = 220
+class WrongSubject(ExchangeRefused):
+    code = "exchange-wrong-subject"
+    number = 252
+
+    def __init__(self, auth_type: str) -> None:
+        wanted = CONTENT_TOKEN if auth_type == integrations.SERVICE else USER_TOKEN
+        super().__init__(f"an integration of the kind {auth_type} takes another subject token", hint=f"Send {wanted}.")
+
+
+class NothingToVerify(Invalid):
+    code = "integration-not-verified"
+    number = 240
 
     def __init__(self) -> None:
-        super().__init__("there is no such session", hint="This server keeps no sessions with other providers.")
+        super().__init__(
+            "only an integration with an account of its own can be tried out",
+            hint="Sign in to it as a visitor instead.",
+        )
 
 
 def shape(row: Integration) -> dict[str, Any]:
@@ -141,22 +160,67 @@ async def create_integration(who: Administrator, given: Fields, live: Live, sess
 
 
 @router.post("/v1/oauth/integrations/credentials")
-async def exchange_credentials(request: Request, who: Known, live: Live, session: Writing) -> dict[str, str]:
-    """Exchange a visitor's session token for a short-lived API key of that visitor (RFC 8693, as a form)."""
+async def exchange_credentials(request: Request, who: Known, live: Live) -> dict[str, str]:
+    """Exchange a session token of a visitor or of content for a credential of an integration (RFC 8693, as a form).
+
+    A visitor's token gives an API key of the visitor, or the visitor's own access token of a provider; the content's
+    own token gives the access token of the integration's account.
+    """
     form = _form(await bodies.whole(request))
     if form.get("grant_type") != GRANT:
         raise ExchangeRefused("grant_type is not a token exchange", hint=f"Send {GRANT}.")
-    if form.get("subject_token_type") != USER_TOKEN:
-        raise SubjectTokenType("this subject_token_type is not exchanged", hint=f"Send {USER_TOKEN}.")
-    visitor = session_tokens.read(live.box, form.get("subject_token", ""), live.clock.now())
-    subject = await load_to_edit(session, live, who, visitor.item_guid)
-    used = _chosen(await integrations.of_item(session, subject.item), form.get("audience", ""))
-    if used.template != integrations.CONNECT:
-        raise NoHandler(f"{used.name} is only a record here", hint="Use an integration of the template connect.")
-    if form.get("requested_token_type", API_KEY) != API_KEY:
+    asked = await _asked(live, who, form)
+    wanted = form.get("requested_token_type") or (API_KEY if asked.integration.template == CONNECT else ACCESS_TOKEN)
+    if asked.integration.template == CONNECT:
+        return await _key_of_visitor(live, asked, wanted)
+    if asked.integration.template in integrations.VENDORS_ONLY:
+        raise NoHandler(
+            f"{asked.integration.name} is only a record here", hint="Use an integration of another template."
+        )
+    if wanted != ACCESS_TOKEN:
+        raise RequestedTokenType("that token cannot be had from this integration", hint=f"Ask for {ACCESS_TOKEN}.")
+    if asked.visitor is None:
+        token = await live.oauth.of_account(asked.integration)
+    else:
+        login = f"{str(request.base_url).rstrip('/').removesuffix(edge.MOUNT)}{LOGIN_PATH}{asked.integration.guid}"
+        async with transaction(live.reading) as session:
+            user = await _unlocked(session, asked.visitor)
+        token = await live.oauth.of_visitor(asked.integration, user.id, login)
+    return {"access_token": token, "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """``visitor`` is None when content asks for itself."""
+
+    integration: Integration
+    visitor: session_tokens.Visitor | None
+
+
+async def _asked(live: Services, who: Principal, form: dict[str, str]) -> _Asked:
+    kind, token, visitor = form.get("subject_token_type"), form.get("subject_token", ""), None
+    fitting: tuple[str, ...]
+    if kind == USER_TOKEN:
+        visitor = session_tokens.read(live.box, token, live.clock.now())
+        guid, fitting = visitor.item_guid, (integrations.VIEWER, integrations.VISITOR_KEY)
+    elif kind == CONTENT_TOKEN:
+        guid, fitting = session_tokens.read_for_content(live.box, token), (integrations.SERVICE,)
+    else:
+        raise SubjectTokenType(
+            "this subject_token_type is not exchanged", hint=f"Send {USER_TOKEN} or {CONTENT_TOKEN}."
+        )
+    async with transaction(live.reading) as session:
+        subject = await load_to_edit(session, live, who, guid)
+        there = await integrations.of_item(session, subject.item)
+    return _Asked(_chosen(there, form.get("audience", ""), fitting), visitor)
+
+
+async def _key_of_visitor(live: Services, asked: _Asked, wanted: str) -> dict[str, str]:
+    if wanted != API_KEY or asked.visitor is None:
         raise RequestedTokenType("that token cannot be had from this integration", hint=f"Ask for {API_KEY}.")
-    most = integrations.MAX_ROLES[used.config["max_role"]]
-    secret = await _visitor_key(session, live, visitor, most)
+    most = integrations.MAX_ROLES[asked.integration.config["max_role"]]
+    async with transaction(live.sessions) as session:
+        secret = await _visitor_key(session, live, asked.visitor, most)
     return {"access_token": secret, "issued_token_type": API_KEY, "token_type": "Key"}
 
 
@@ -167,24 +231,35 @@ def _form(body: bytes) -> dict[str, str]:
         raise ExchangeRefused("the form cannot be read", hint="Send it URL-encoded.") from why
 
 
-def _chosen(there: list[Associated], audience: str) -> Integration:
+def _chosen(there: list[Associated], audience: str, fitting: tuple[str, ...]) -> Integration:
+    """Return the integration that is meant; one whose account is of the sort the session token stands for."""
     if not there:
         raise NoAssociation("this content has no integration", hint="Associate one with it first.")
     if audience:
         found = next((row.integration for row in there if row.integration.guid == audience), None)
         if found is None:
             raise BadAudience("the audience is no integration of this content", hint="Send an associated one's guid.")
+        if found.auth_type not in fitting:
+            raise WrongSubject(found.auth_type)
         return found
-    if len(there) > 1:
+    good = [row.integration for row in there if row.integration.auth_type in fitting]
+    if not good:
+        raise WrongSubject(there[0].integration.auth_type)
+    if len(good) > 1:
         raise SeveralAssociations("this content has several integrations", hint="Name one as the audience.")
-    return there[0].integration
+    return good[0]
+
+
+async def _unlocked(session: AsyncSession, visitor: session_tokens.Visitor) -> User:
+    user = await users.by_guid(session, visitor.user_guid)
+    if user.locked:
+        raise session_tokens.BadSessionToken
+    return user
 
 
 async def _visitor_key(session: AsyncSession, live: Live, visitor: session_tokens.Visitor, most: Role) -> str:
     """Return a new key of the visitor that may do no more than ``most`` and ends by itself."""
-    user, now = await users.by_guid(session, visitor.user_guid), live.clock.now()
-    if user.locked:
-        raise session_tokens.BadSessionToken
+    user, now = await _unlocked(session, visitor), live.clock.now()
     await keys.forget_expired_visitors(session, now)
     cap = lowered(Role(user.role), most)
     return await keys.for_visitor(session, user.id, visitor.item_guid, now, cap=cap, expires_at=now + KEY_LIFETIME)
@@ -240,14 +315,44 @@ async def replace_content_associations(
     return [associated(one) for one in await integrations.of_item(subject.session, subject.item)]
 
 
+@router.post("/v1/oauth/integrations/{guid}/verify")
+async def verify_integration(guid: str, who: Administrator, live: Live) -> dict[str, str]:  # noqa: ARG001
+    """Ask the provider for a token of the integration's account, to see whether the configuration is right."""
+    async with transaction(live.reading) as session:
+        row = await integrations.get(session, guid)
+    if row.auth_type != integrations.SERVICE or row.template in integrations.VENDORS_ONLY:
+        raise NothingToVerify
+    await live.oauth.of_account(row)
+    return {"status": "ok"}
+
+
 @router.get("/v1/oauth/sessions")
-async def list_sessions(who: Known) -> list[dict[str, Any]]:  # noqa: ARG001
-    """Sessions with other providers: this server keeps none."""
-    return []
+async def list_sessions(who: Known, session: Reading, all: bool = False) -> list[dict[str, Any]]:  # noqa: A002
+    """What the caller has signed in to; with ``all`` an administrator sees everybody's."""
+    found = await oauth_sessions.listing(session, who, everybody=all)
+    return [_session(*row) for row in found]
 
 
 @router.get("/v1/oauth/sessions/{guid}")
-@router.delete("/v1/oauth/sessions/{guid}")
-async def get_session(guid: str, who: Known) -> dict[str, Any]:  # noqa: ARG001
-    """One session with another provider: there is none."""
-    raise NoSuchOAuthSession
+async def get_session(guid: str, who: Known, session: Reading) -> dict[str, Any]:
+    """One session with a provider."""
+    return _session(*await oauth_sessions.get(session, who, guid))
+
+
+@router.delete("/v1/oauth/sessions/{guid}", status_code=204)
+async def delete_session(guid: str, who: Known, session: Writing) -> Response:
+    """End a session: its tokens are forgotten here, and the visitor signs in again when they are needed."""
+    await session.delete((await oauth_sessions.get(session, who, guid))[0])
+    return Response(status_code=204)
+
+
+def _session(row: OAuthSession, user_guid: str, integration_guid: str) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "guid": row.guid,
+        "user_guid": user_guid,
+        "oauth_integration_guid": integration_guid,
+        "has_refresh_token": row.has_refresh,
+        "created_time": wire_time(row.created_at),
+        "updated_time": wire_time(row.updated_at),
+    }

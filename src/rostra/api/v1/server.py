@@ -98,7 +98,7 @@ def _license() -> dict[str, Any]:
         "anonymous-servers": True,
         "unrestricted-servers": True,
         "anonymous-branding": True,
-        "oauth-integrations": False,
+        "oauth-integrations": True,
         "enable-launcher": False,
     }
 
@@ -118,7 +118,7 @@ def _abilities(settings: Settings) -> dict[str, Any]:
         "default_image_selection_enabled": False,
         "default_environment_management_selection": settings.applications.default_environment_management_selection,
         "default_py_environment_management": managed,
-        "oauth_integrations_enabled": False,
+        "oauth_integrations_enabled": True,
         "locked_content_enabled": True,
         "viewers_can_only_see_themselves": False,
         "self_registration": False,
