@@ -320,3 +320,43 @@ async def test_the_account_of_the_configuration_opens_private_repositories(
     for path in house.folder.rglob("*"):
         if path.is_file() and path.name != "rostra.gcfg":
             assert b"s3cret-of-git" not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("by", ["hand", "polling"])
+async def test_what_an_orderly_stop_interrupts_goes_on_without_a_second_bundle(
+    house: House, remote: Remote, by: str
+) -> None:
+    told = {
+        "version": 1,
+        "metadata": {"appmode": "python-fastapi", "entrypoint": "app:app"},
+        "python": {"version": "3.11.4", "package_manager": {"name": "pip", "package_file": "r.txt"}},
+    }
+    remote.commit(manifest_dot_json=told, app_dot_py="app = 1\n", r_dot_txt="")
+    async with house.open() as world:
+        await world.people()
+        secrets, guid = world.secrets, await linked(world, remote, polling=True)
+        if by == "polling":
+            assert (await deployed(world, guid))["code"] == 0
+            commit = remote.commit(app_dot_py="app = 2\n")
+        else:
+            commit = remote.commit(app_dot_py="app = 3\n")
+        house.shelves.gate, asked = asyncio.Event(), house.shelves.asked
+        if by == "polling":
+            house.clock.move(minutes=16)
+            await GitPolling(world.control.git).tick()
+        else:
+            await world.api("POST", f"content/{guid}/deploy", {})
+        async with asyncio.timeout(60):
+            while house.shelves.asked == asked:
+                await asyncio.sleep(0.01)
+    house.shelves.gate.set()
+    async with house.open() as world:
+        world.secrets = secrets
+        for task in await world.tasks():
+            assert (await world.finished(task.id, "root"))["error"] == ""
+        made = await world.api("GET", f"content/{guid}/bundles")
+        assert [one["metadata"]["source_commit"] for one in made].count(commit) == 1
+        assert made[0]["active"]
+        now = await repository(world, guid)
+        assert (now["last_known_commit"], now["last_error"]) == (commit, None)
+        assert not [job for job in (await world.jobs()).values() if job.tag == "git" and job.ended_at is None]

@@ -95,3 +95,18 @@ def test_a_repeated_password_is_taken_out() -> None:
 def test_refs_are_read_and_nothing_else_is() -> None:
     lines = ["warning: hello", f"{'a' * 40}\trefs/heads/main", f"{'b' * 40}\trefs/tags/v1", f"{'c' * 40}\tHEAD"]
     assert command.refs(lines) == [("a" * 40, "heads", "main"), ("b" * 40, "tags", "v1")]
+
+
+@pytest.mark.parametrize(
+    ("said", "good"),
+    [
+        ("git version 2.39.5", True),
+        ("git version 2.31.0", True),
+        ("git version 2.30.9", False),
+        ("git version 1.8.3.1", False),
+        ("git version 3.0.0.windows.1", True),
+        ("No such file", False),
+    ],
+)
+def test_a_git_that_would_not_listen_is_not_used(said: str, good: bool) -> None:
+    assert command.is_new_enough(said) is good

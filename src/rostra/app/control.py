@@ -126,7 +126,7 @@ async def control(
         )
         warm = WarmRenderers(lambda: present.settings.applications.warm_rendering)
         renderer = Renderer(tools, facts, await stack.enter_async_context(warm))
-        git = open_git(tools.settings, shell, builds)
+        git = await open_git(tools.settings, shell, builds)
         running = _composed(present, tools, environments, renderer, launcher=launcher, git=git)
         journal.listener = running.visits.pool_changed
         await reconciling.disk_state(tools, environments)

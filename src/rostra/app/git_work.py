@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.app.job_log import JobLog
 from rostra.app.work import WorkShop
 from rostra.config.sections import Settings
-from rostra.content import bundles, disk, git, git_bundle, items, job_records, repositories, unpack
+from rostra.content import bundles, disk, git, git_bundle, git_command, items, job_records, repositories, unpack
 from rostra.content.deploy import Order
 from rostra.content.git import Fetched, Git
 from rostra.content.git_location import Location
@@ -50,11 +52,23 @@ class GitMissing(Unavailable):
         )
 
 
-def open_git(settings: Callable[[], Settings], shell: BuildShell, scratch: Path) -> Git | None:
-    """Return what runs git, or None when there is none on this machine."""
+def _version(program: Path) -> str:
+    return subprocess.run([program, "--version"], capture_output=True, timeout=20, text=True, check=True).stdout
+
+
+async def open_git(settings: Callable[[], Settings], shell: BuildShell, scratch: Path) -> Git | None:
+    """Return what runs git, or None when there is none on this machine that can be told what it must not do."""
     program = git.find(settings())
     if program is None:
         log.info("no git on this machine, or switched off: nothing is published from Git repositories")
+        return None
+    try:
+        said = await asyncio.to_thread(_version, program)
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as why:
+        said = str(why)
+    if not git_command.is_new_enough(said):
+        oldest = ".".join(map(str, git_command.OLDEST))
+        log.warning("this git cannot be used: nothing is published from Git repositories", said=said, needed=oldest)
         return None
     surroundings = {name: value for name, value in os.environ.items() if name in git.SURROUNDINGS}
     return Git(program=program, shell=shell, settings=settings, scratch=scratch, surroundings=surroundings)

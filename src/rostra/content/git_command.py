@@ -17,6 +17,7 @@ from rostra.errors import Problem, Unavailable
 
 _REF = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\trefs/(heads|tags)/(\S+)", re.ASCII)
 _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
+OLDEST = (2, 31)
 _SHOWN = 3  # lines of git's own that an error repeats
 _USERNAME, _PASSWORD = "ROSTRA_GIT_USERNAME", "ROSTRA_GIT_PASSWORD"
 _HELPER = f'!f() {{ test "$1" = get && printf "username=%s\\npassword=%s\\n" "${_USERNAME}" "${_PASSWORD}"; }}; f'
@@ -136,6 +137,12 @@ def archive(git: str, tree: str, output: str) -> tuple[str, ...]:
 
 def list_files(git: str) -> tuple[str, ...]:
     return (git, "-c", "core.quotePath=false", "ls-tree", "-r", "--name-only", "--full-tree", KEPT)
+
+
+def is_new_enough(said: str) -> bool:
+    """Return whether ``git --version`` names a git that takes settings from variables; an older one ignores them."""
+    found = re.match(r"git version (\d+)\.(\d+)", said)
+    return found is not None and (int(found[1]), int(found[2])) >= OLDEST
 
 
 def refs(lines: Sequence[str]) -> list[tuple[str, str, str]]:
