@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from support.build_shell import runtime_of
 
+from rostra.environments.distributions import Base, inventory, leaves
 from rostra.environments.index import IndexSettings
 from rostra.environments.requirements import parse
 from rostra.environments.spec import Environment, Package
-from rostra.environments.unpacked import UNUSED_SECONDS, Base, Unfit, Unpacked, inventory
+from rostra.environments.unpacked import UNUSED_SECONDS, Unfit, Unpacked
 
 SITE = "lib/python3.11/site-packages"
 INDEX = IndexSettings(index_url="https://example.org/simple")
@@ -223,3 +224,62 @@ def test_what_a_crash_left_and_what_is_unused_is_removed(unpacked: Unpacked, mad
     assert sorted(path.name for path in shelf.iterdir()) == ["b-2", "base"]
     unpacked.reconcile(now=(shelf / "b-2" / "about.json").stat().st_mtime + UNUSED_SECONDS + 9)
     assert not list(unpacked.folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "expected"),
+    [
+        ("a/__init__.py", "here = Path(__file__).parent", False),
+        ("a/__init__.py", "here = Path(__file__).resolve().parent", False),
+        ("a/__init__.py", "here = Path(__file__).resolve().parent.parent", True),
+        ("a/__init__.py", "here = Path(__file__).parents[1].resolve()", True),
+        ("a/b/c.py", "here = Path(__file__).resolve().parents[1]", False),
+        ("a/b/c.py", "here = Path(__file__).resolve().parents[2]", True),
+        ("a/__init__.py", "here = os.path.dirname(os.path.realpath(__file__))", False),
+        ("a/__init__.py", "here = os.path.join(os.path.dirname(os.path.realpath(__file__)), '..')", True),
+        ("a/tests/test_a.py", "here = Path(__file__).resolve().parents[5]", False),
+        ("a/__init__.py", "x = name.resolve().parent.parent", False),
+    ],
+)
+def test_what_leaves_its_folder_is_found(name: str, line: str, expected: bool) -> None:
+    assert leaves(f"{SITE}/{name}", f"import os\n{line}\n".encode()) is expected
+
+
+@pytest.fixture
+def linking(tmp_path: Path) -> Unpacked:
+    return Unpacked(tmp_path / "unpacked", link_from=2)
+
+
+def big(made: Made, name: str, init: str = "") -> None:
+    made.add(name, "1", {f"{name}/__init__.py": init, f"{name}/more.py": "", f"{name}/data/x.txt": "x\n"})
+
+
+def test_a_big_folder_of_one_package_is_linked_as_a_whole(linking: Unpacked, made: Made, tmp_path: Path) -> None:
+    big(made, "big")
+    linking.keep(made.environment(hashed=False), INDEX, made.base)
+    parts = linking.choose(runtime_of(), INDEX, parse("big==1\nb==2", bundle_dir=tmp_path))
+    links = linking.assemble(runtime_of(), INDEX, parts, tmp_path / "again")
+    assert (tmp_path / "again" / SITE / "big").is_symlink()
+    assert (tmp_path / "again" / SITE / "big" / "data" / "x.txt").read_text() == "x\n"
+    assert not (tmp_path / "again" / SITE / "big-1.dist-info").is_symlink()
+    [tree] = links
+    assert (tmp_path / "again" / SITE / "big").resolve().is_relative_to(tree)
+    assert not [folder for folder, _, _ in os.walk(tree) if Path(folder).stat().st_mode & 0o222]
+    assert linking.reconcile(links, now=2e10) != []
+    assert tree.is_dir(), "what an environment leads to stays"
+
+
+def test_a_folder_of_two_packages_is_never_linked(linking: Unpacked, made: Made, tmp_path: Path) -> None:
+    made.add("c", "1", {"shared/c.py": "", "shared/d.py": ""})
+    linking.keep(made.environment(hashed=False), INDEX, made.base)
+    parts = linking.choose(runtime_of(), INDEX, parse("c==1\nb==2", bundle_dir=tmp_path))
+    linking.assemble(runtime_of(), INDEX, parts, tmp_path / "again")
+    assert not (tmp_path / "again" / SITE / "shared").is_symlink()
+    assert sorted(path.name for path in (tmp_path / "again" / SITE / "shared").iterdir()) == ["b.py", "c.py", "d.py"]
+
+
+def test_a_folder_that_looks_for_its_neighbours_is_not_linked(linking: Unpacked, made: Made, tmp_path: Path) -> None:
+    big(made, "odd", "from pathlib import Path\nHERE = Path(__file__).resolve().parent.parent\n")
+    linking.keep(made.environment(hashed=False), INDEX, made.base)
+    parts = linking.choose(runtime_of(), INDEX, parse("odd==1", bundle_dir=tmp_path))
+    assert linking.assemble(runtime_of(), INDEX, parts, tmp_path / "again") == ()

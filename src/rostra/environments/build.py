@@ -15,13 +15,13 @@ from typing import Protocol, cast
 import anyio
 
 from rostra.environments import bytecode, failure, installed, lock, parts, pip, uv
+from rostra.environments.distributions import Base, inventory
 from rostra.environments.errors import InstallFailed
 from rostra.environments.folders import give, remove_tree, seal
 from rostra.environments.installed import Installed
 from rostra.environments.requirements import Requirements
 from rostra.environments.site import Site
 from rostra.environments.spec import Package
-from rostra.environments.unpacked import Base, inventory
 
 
 class Installer(Protocol):
@@ -42,6 +42,7 @@ class Built:
     packages: tuple[Package, ...]
     lock: str
     size: int
+    links: tuple[Path, ...] = ()  # folders elsewhere that links in it lead to
     base: Base = field(default_factory=dict)  # what was there before the first package; empty: do not keep the packages
 
 

@@ -8,9 +8,10 @@ import contextlib
 import anyio
 import structlog
 
+from rostra.environments.distributions import Base
 from rostra.environments.index import IndexSettings
 from rostra.environments.spec import Environment
-from rostra.environments.unpacked import Base, Unpacked
+from rostra.environments.unpacked import Unpacked
 
 AFTER_SECONDS = 3.0  # whoever waited for the environment starts something in it first
 

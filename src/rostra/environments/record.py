@@ -36,6 +36,7 @@ def write_text(ready: Ready) -> str:
         "runtime": _runtime_to(env.runtime),
         "packages": [asdict(package) for package in env.packages],
         "lock": env.lock,
+        "links": [str(link) for link in env.links],
     }
     return json.dumps(told, indent=1) + "\n"
 
@@ -54,7 +55,10 @@ def read(root: Path) -> Ready | None:
             lock=told["lock"],
             packages=tuple(Package(one["name"], one["version"]) for one in told["packages"]),
             installer=told["installer"],
+            links=tuple(Path(link) for link in told.get("links", ())),
         )
+        if not all(link.is_dir() for link in env.links):
+            return None  # what it leads to is gone: it is no whole environment any more
         return Ready(env, dt.datetime.fromisoformat(told["created_at"]), int(told["size"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

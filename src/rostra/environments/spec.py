@@ -47,6 +47,7 @@ class Environment:
 
     ``python`` is the executable to run. ``root`` is the folder (None when not managed: the interpreter itself is used).
     ``lock`` is the text of what was really installed, pinned, with hashes where the installer knows them.
+    ``links`` are folders outside of ``root`` that links in it lead to.
     ``packages`` is the same as values, sorted by name. ``installer`` is ``uv`` or ``pip`` (empty when not managed).
     """
 
@@ -57,8 +58,9 @@ class Environment:
     lock: str
     packages: tuple[Package, ...] = ()
     installer: str = ""
+    links: tuple[Path, ...] = ()
 
     @property
     def mounts(self) -> tuple[Path, ...]:
         """What a sandbox must show, read-only, for ``python`` to start."""
-        return (*self.runtime.prefixes, *((self.root,) if self.root else ()))
+        return (*self.runtime.prefixes, *((self.root,) if self.root else ()), *self.links)

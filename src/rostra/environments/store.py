@@ -107,13 +107,13 @@ class Store:
 
         def work(place: Path) -> Environment:
             parts = unpacked.choose(spec.runtime, index, wanted)
-            unpacked.assemble(spec.runtime, index, parts, place / "env")
+            links = unpacked.assemble(spec.runtime, index, parts, place / "env")
             packages = [Package(part.name, part.version) for part in parts if part.version]
             found = [Installed(package) for package in packages]
             hashes = {part.name: part.hashes for part in parts}
             text = lock.render(found, hashes, heading=lock.heading(uv.NAME, spec.runtime))
             size = sum(part.size for part in parts)
-            built = Built(uv.NAME, tuple(packages), text, size)
+            built = Built(uv.NAME, tuple(packages), text, size, links=links)
             return self._publish(place / "env", spec.runtime, built, final)
 
         with contextlib.suppress(Unfit):
@@ -183,7 +183,9 @@ class Store:
     async def reconcile(self) -> list[str]:
         """Remove what a crash left and return what was done, one sentence each. Call it before anything is built."""
         done = await anyio.to_thread.run_sync(self._reconcile)
-        return done + await anyio.to_thread.run_sync(self._unpacked.reconcile)
+        ready = await anyio.to_thread.run_sync(self.list_ready)
+        linked = {link for one in ready for link in one.environment.links}
+        return done + await anyio.to_thread.run_sync(self._unpacked.reconcile, linked)
 
     def _reconcile(self) -> list[str]:
         done: list[str] = []
@@ -245,6 +247,7 @@ class Store:
             lock=built.lock,
             packages=built.packages,
             installer=built.installer,
+            links=built.links,
         )
         ready = Ready(environment, self._clock.now(), built.size)
         write_new(env / record.FILE, record.write_text(ready))
