@@ -84,7 +84,9 @@ def _sign_in(page: Page) -> None:
     ("fragment", "ends"),
     [
         (f"#/apps/{SALES}", f"/connect/apps/{SALES}"),
-        (f"#/apps/{SALES}/access", f"/connect/apps/{SALES}"),
+        (f"#/apps/{SALES}/usage", f"/connect/apps/{SALES}/usage"),
+        (f"#/apps/{SALES}/vars", f"/connect/apps/{SALES}/variables"),
+        (f"#/apps/{SALES}/constructor", f"/connect/apps/{SALES}"),
         (f"#/apps/{SALES}/logs", f"/connect/apps/{SALES}/logs"),
         (f"#/apps/{SALES}/draft/43", f"/connect/apps/{SALES}/draft/43"),
         ("#/apps/../../evil", "/connect/#/apps/../../evil"),

@@ -1,6 +1,7 @@
 // Keeps a waiting page, a log or a task up to date by asking its JSON twin; without script the page refreshes itself.
 (() => {
   "use strict";
+  for (const log of document.querySelectorAll(`[data-part="lines"]`)) log.scrollTop = log.scrollHeight; // the end tells most
   const box = document.querySelector(`[data-live]:not([data-live=""])`);
   if (!box) return;
   const kind = box.dataset.live; // waiting, log or task
