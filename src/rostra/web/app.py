@@ -13,6 +13,7 @@ from rostra.errors import Problem
 from rostra.web import (
     content_list,
     from_git,
+    integrations_screens,
     item_access,
     item_overview,
     item_schedule,
@@ -38,6 +39,7 @@ SCREENS = (
     *(item_overview.SCREEN, item_schedule.SCREEN, item_access.SCREEN, item_variables.SCREEN),
     *(item_settings.SCREEN, item_usage.SCREEN),
     *from_git.SCREENS,
+    *integrations_screens.SCREENS,
     *people.SCREENS,
     *runtimes_screens.SCREENS,
     *server_screens.SCREENS,
