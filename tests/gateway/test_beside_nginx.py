@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway.contract_sockets import Marked, marked_world
+from gateway.contract_sockets import MARKED, SMUGGLED, Marked, marked_world
 from gateway.heads import REFUSED
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.gateways import ThreadGateway
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -115,3 +117,62 @@ def test_what_only_nginx_refuses_goes_to_control_alone(both: tuple[Marked, Marke
     ours, nginx = both
     assert nginx.reached(head)[1] == []
     assert (ours.reached(head)[1], ours.server.requests) == ([head.split()[1].decode()], []), why
+
+
+SPACES = st.sampled_from([b"", b" ", b"\t", b"  ", b"\x0b", b"\r", b"\0"])
+FIELDS = st.one_of(
+    st.tuples(
+        st.sampled_from([b"Content-Length", b"content-length", b"Content_Length", b"Content-Length\t"]),
+        st.sampled_from(
+            [b"0", b"5", b"%d" % len(SMUGGLED), b"+5", b"5, 5", b"5,6", b"0x5", b"5 5", b"18446744073709551621"]
+        ),
+    ),
+    st.tuples(
+        st.sampled_from([b"Transfer-Encoding", b"transfer-encoding", b"Transfer_Encoding", b" Transfer-Encoding"]),
+        st.sampled_from([b"chunked", b"Chunked", b"identity", b"gzip, chunked", b"chunked, chunked", b"x", b""]),
+    ),
+    st.tuples(
+        st.sampled_from([b"Connection", b"Expect", b"X", b"Upgrade", b"TE"]),
+        st.sampled_from([b"close", b"keep-alive", b"100-continue", b"Transfer-Encoding", b"websocket", b"trailers"]),
+    ),
+)
+BODIES = st.sampled_from(
+    [
+        SMUGGLED,
+        b"0\r\n\r\n" + SMUGGLED,
+        b"5\r\nhello\r\n0\r\n\r\n" + SMUGGLED,
+        b"5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n" + SMUGGLED,
+        b"005\r\nhello\r\n00\r\n\r\n" + SMUGGLED,
+        b"5\nhello\n0\n\n" + SMUGGLED,
+        b"-1\r\n\r\n" + SMUGGLED,
+        b"hello" + SMUGGLED,
+        b"ffffffffffffffff5\r\nhello\r\n0\r\n\r\n" + SMUGGLED,
+    ]
+)
+VERSIONS = st.sampled_from([b"HTTP/1.1", b"HTTP/1.0"])
+METHODS = st.sampled_from([b"POST", b"GET", b"HEAD", b"OPTIONS"])
+
+
+def test_a_request_that_follows_another_is_seen_by_both(both: tuple[Marked, Marked]) -> None:
+    """So that the comparison below compares something."""
+    for plane in both:
+        sent = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello%b" % (MARKED.encode(), SMUGGLED)
+        assert f"{MARKED}smuggled" in plane.reached(sent)[1]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(METHODS, VERSIONS, st.lists(st.tuples(FIELDS, SPACES, SPACES), max_size=3), BODIES)
+def test_what_is_hidden_in_a_body_arrives_only_where_nginx_sees_it_too(
+    both: tuple[Marked, Marked],
+    method: bytes,
+    version: bytes,
+    fields: list[tuple[tuple[bytes, bytes], bytes, bytes]],
+    body: bytes,
+) -> None:
+    """Two readers of one stream that disagree where a request ends are how requests are smuggled."""
+    lines = b"".join(b"%b:%b%b%b\r\n" % (name, before, value, after) for (name, value), before, after in fields)
+    sent = b"%b %b %b\r\nHost: a\r\n%b\r\n%b" % (method, MARKED.encode(), version, lines, body)
+    ours, nginx = both
+    hidden = f"{MARKED}smuggled"
+    if hidden in ours.reached(sent, patience=0.3)[1]:
+        assert hidden in nginx.reached(sent, patience=2)[1], sent

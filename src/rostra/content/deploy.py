@@ -272,6 +272,9 @@ async def _start_draft(step: Step) -> None:
         for line in failed.lines if isinstance(failed, StartFailed) else ():
             step.say(line.text)
         step.say(f"Warning: the draft does not start: {failed.message}")
+        live = work.item.live_bundle_id
+        still = f"Visitors still get bundle {live}. " if live is not None else ""
+        step.say(f"{still}Correct what the lines above say and publish again.")
         return
     step.say(f"Draft: {tools.server_url}/content/{work.item.guid}/_bundle{work.bundle.id}/")
 
