@@ -161,6 +161,8 @@ def test_a_job_that_is_killed_leaves_no_process_and_says_so(world: World) -> Non
     until(_sleeps, within(60), "the cell does not begin")
     job = world.server.ask(f"{item.api}/jobs")[0]
     assert (job["status"], job["tag"]) == (0, "build_jupyter")
+    now = world.server.ask("/__api__/metrics/procs")[job["pid"]]
+    assert (now["jobKey"], now["type"], now["ram"] > 0) == (job["key"], "build_jupyter", True)
     killed = world.server.ask(f"{item.api}/jobs/{job['key']}", "DELETE")
     assert killed["job_key"] == job["key"]
     until(lambda: not _sleeps(), within(20), "its process is left")

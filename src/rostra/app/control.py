@@ -19,6 +19,7 @@ from rostra.app.clockwork import Clockwork
 from rostra.app.content_pages import ContentPages
 from rostra.app.desk import Desk
 from rostra.app.desk_rows import Rows
+from rostra.app.doing import Doing, Noted
 from rostra.app.environment_work import EnvironmentWork
 from rostra.app.git_polling import GitPolling
 from rostra.app.git_work import GitWork, open_git
@@ -125,7 +126,8 @@ async def control(
             beside=present.beside,
         )
         warm = WarmRenderers(lambda: present.settings.applications.warm_rendering)
-        renderer = Renderer(tools, facts, await stack.enter_async_context(warm))
+        doing = Doing(tools.sessions)
+        renderer = Renderer(tools, facts, Noted(await stack.enter_async_context(warm), doing), doing)
         git = await open_git(tools.settings, shell, builds)
         running = _composed(present, tools, environments, renderer, launcher=launcher, git=git)
         journal.listener = running.visits.pool_changed
@@ -184,7 +186,7 @@ def _composed(
     postman = Postman(tools.sessions, tools.reading, tools.settings, tools.clock)
     reports = Reports(tools=tools, tasks=tasks, render=renderer, postman=postman)
     from_git = GitWork(tools=tools, tasks=tasks, shop=shop, git=git)
-    sampling = Sampling(tools, launcher)
+    sampling = Sampling(tools, launcher, renderer.doing)
     passwords = Passwords()
     oauth = OAuthTokens(tools.sessions, tools.reading, tools.box, tools.clock)
     given = services(present.settings, shop, passwords, reports, sampling=sampling, git=from_git, oauth=oauth)

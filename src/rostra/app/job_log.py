@@ -6,6 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from rostra.app import doing
 from rostra.content import job_records
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
@@ -34,11 +35,14 @@ class JobLog:
         self._log.feed("out", text.encode(errors="replace") + b"\n")
 
     async def __aenter__(self) -> Self:
+        self._block = doing.job(self._key)
+        self._block.__enter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._block.__exit__(None, None, None)
         problem: Problem | None = understandable(why) if why else None
         stopped = await self._stopped() if isinstance(why, asyncio.CancelledError) else None
         if problem or stopped:

@@ -34,8 +34,8 @@ class Asked:
     parameters: Mapping[str, Any]
 
 
-async def make(asked: Asked, tools: Tools, host: HostFacts, say: Say) -> Rendered:
-    """Render with what the bundle's deploy chose.
+async def make(asked: Asked, tools: Tools, host: HostFacts, say: Say, began: Callable[[int], None]) -> Rendered:
+    """Render with what the bundle's deploy chose; ``began`` is told the process.
 
     Raises:
         RenderFailed: nothing is left of it.
@@ -50,7 +50,7 @@ async def make(asked: Asked, tools: Tools, host: HostFacts, say: Say) -> Rendere
         if chosen.quarto
         else _r_job(asked, tools, chosen, _document(work, code, wanted.document))
     )
-    shell = SandboxedShell(host, tools.user, None, tools.places.run_dir / "builds")
+    shell = SandboxedShell(host, tools.user, None, tools.places.run_dir / "builds", began)
     say(f"Rendering {job.document if job.document != '.' else 'the project'}")
     return await render_document(job, shell, say)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rostra.app.doing import Doing
 from rostra.app.r_documents import Asked, make
 from rostra.content import variables
 from rostra.content.builds import Say
@@ -33,6 +34,7 @@ class Renderer:
     tools: Tools
     host: HostFacts
     renderers: Renderers = field(default_factory=lambda: PlainRenderers(NICE))
+    doing: Doing = field(default_factory=Doing)
 
     async def __call__(
         self, work: Work, environment: Environment | None, say: Say, parameters: Mapping[str, Any] | None = None
@@ -52,7 +54,7 @@ class Renderer:
         given = parameters if parameters is not None else (usual.parameters if usual else {})
         if not work.kind.python:
             asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters=given)
-            done = await make(asked, tools, self.host, say)
+            done = await make(asked, tools, self.host, say, self.doing.began)
         else:
             assert environment is not None, "notebooks run in an environment"
             job = dataclasses.replace(self._job(work, environment, own, key, folder), parameters=given)
@@ -80,7 +82,7 @@ class Renderer:
             parent.mkdir(parents=True, exist_ok=True)
         if not work.kind.python:
             asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters={})
-            await make(asked, tools, self.host, lambda _: None)
+            await make(asked, tools, self.host, lambda _: None, self.doing.began)
             return
         await render(self._job(work, environment, own, key, folder), lambda _: None, self.renderers)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from rostra.app.doing import Doing
 from rostra.content import job_samples
 from rostra.content.job_samples import Sample
 from rostra.content.tools import Tools
@@ -33,8 +34,8 @@ class Look:
 class Sampling:
     """One for each control process."""
 
-    def __init__(self, tools: Tools, launcher: Launcher) -> None:
-        self._tools, self._launcher = tools, launcher
+    def __init__(self, tools: Tools, launcher: Launcher, doing: Doing | None = None) -> None:
+        self._tools, self._launcher, self._doing = tools, launcher, doing or Doing()
         self._asked: Look | None = None
         self._recorded: Look | None = None
         self._present: tuple[Sample, ...] = ()
@@ -61,10 +62,11 @@ class Sampling:
     async def _look(self, now: dt.datetime) -> Look:
         """Ask the launcher. One that is away, or cannot say, has nothing running as far as this goes."""
         try:
-            return Look(now, await self._launcher.weigh() if isinstance(self._launcher, Scales) else {})
+            held = await self._launcher.weigh() if isinstance(self._launcher, Scales) else {}
         except LaunchFailed as why:
             log.debug("what processes take is not known now", why=why.message)
-            return Look(now, {})
+            held = {}
+        return Look(now, {**held, **await self._doing.weigh()})
 
     def _samples(self, look: Look, before: Look | None) -> tuple[Sample, ...]:
         elapsed = (look.at - before.at).total_seconds() if before else 0.0

@@ -29,7 +29,8 @@ GRACE_SECONDS = 2.0
 class SandboxedShell:
     """``user`` is the (uid, gid) commands run as when the server is root; without it root runs nothing.
 
-    ``scratch`` holds a private folder for each command; what a crash leaves there is the caller's to remove.
+    ``began`` is told the process of each command. ``scratch`` holds a private folder for each command; what a crash
+    leaves there is the caller's to remove.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class SandboxedShell:
         user: tuple[int, int] | None = None,
         groups: Cgroups | None = None,
         scratch: Path | None = None,
+        began: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._host = host
         self._user = user
         self._groups = groups
         self._scratch = scratch
+        self._began = began
 
     async def run(
         self,
@@ -94,6 +97,7 @@ class SandboxedShell:
         except BaseException:
             await output.end()
             raise
+        self._began(tree.pid)
         gone = asyncio.create_task(tree.gone())
         try:
             async with asyncio.timeout(timeout.total_seconds()):
