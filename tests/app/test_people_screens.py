@@ -104,3 +104,30 @@ async def test_a_group_of_somebody_else_can_only_be_looked_at(world: World) -> N
     async with browser(world, "bob") as bob:
         await bob.open(f"/connect/groups/{group['guid']}")
         assert (bob.status, "/add" in bob.page) == (200, False)
+
+
+async def test_a_key_is_made_for_some_days_and_revoked_and_both_are_in_the_audit_log(world: World) -> None:
+    async with browser(world, "ada") as ada:
+        await ada.open("/connect/keys")
+        await ada.submit("/keys", {"name": "laptop", "role": "viewer", "days": "30"})
+        secret = ada.page.partition('id="new-key">')[2].partition("<")[0]
+        asked = await world.ask("GET", "/__api__/v1/user", authorization=f"Key {secret}")
+        assert asked.json()["username"] == "ada"
+        assert "laptop" in ada.page
+        me = (await world.api("GET", "user"))["guid"]
+        (made,) = [key for key in await world.api("GET", f"users/{me}/keys") if key["name"] == "laptop"]
+        assert (made["user_role"], made["expires_at"] is None) == ("viewer", False)
+        await ada.submit(f"/keys/{made['id']}/revoke")
+        assert (await world.ask("GET", "/__api__/v1/user", authorization=f"Key {secret}")).status_code == 401
+    entries = (await world.api("GET", "audit_logs?limit=2", name="root"))["results"]
+    assert [entry["action"] for entry in entries] == ["delete_key", "create_key"]
+    assert secret not in str(entries)
+
+
+async def test_a_key_above_ones_role_or_without_a_name_is_refused(world: World) -> None:
+    async with browser(world, "ada") as ada:
+        await ada.open("/connect/keys")
+        token = ada.form("/keys").fields["xsrf"]
+        for given in ({"name": "x", "role": "administrator"}, {"name": "", "role": "viewer"}):
+            answer = await ada.client.post("/connect/keys", data={"xsrf": token, "days": "", **given})
+            assert answer.status_code == 400, given

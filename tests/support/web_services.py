@@ -196,6 +196,12 @@ class SampleServices:
     async def ask(self, request: Request, method: str, path: str, body: object = None) -> Any:
         """Answer as `answers` says, by method and path without its query; a problem there is raised."""
         self.asked_api.append((method, path, body))
+        if path == "v1/users/u/keys" and isinstance(body, dict):
+            row = {"name": body["name"], "role": body["user_role"], "created_at": ago(minutes=1)}
+            self.made.append(KeyRow(id=str(len(self.made) + 1), **row))
+            return {"key": "the-secret-of-this-key"}
+        if method == "DELETE" and path.startswith("v1/users/u/keys/"):
+            self.made = [key for key in self.made if key.id != path.rpartition("/")[2]]
         answer = self.answers.get((method, path.partition("?")[0]))
         if isinstance(answer, Exception):
             raise answer
@@ -213,13 +219,6 @@ class SampleServices:
 
     async def keys(self, who: Principal) -> tuple[KeyRow, ...]:
         return tuple(self.made)
-
-    async def new_key(self, who: Principal, name: str, role: str) -> str:
-        self.made.append(KeyRow(id=str(len(self.made) + 1), name=name, role=role, created_at=ago(minutes=1)))
-        return "the-secret-of-this-key"
-
-    async def revoke_key(self, who: Principal, key_id: str) -> None:
-        self.made = [key for key in self.made if key.id != key_id]
 
     async def check_claim(self, who: Principal, token: str) -> None:
         if token != "T123":

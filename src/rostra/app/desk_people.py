@@ -17,10 +17,9 @@ from rostra.auth.passwords import Passwords
 from rostra.auth.principals import Principal, Role, lowered
 from rostra.auth.sessions import SignedIn
 from rostra.auth.tables import User
-from rostra.content import access, audit_log
+from rostra.content import audit_log
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
-from rostra.errors import Invalid
 from rostra.web.views import KeyRow
 
 
@@ -73,22 +72,10 @@ class People:
                 role=lowered(who.role, Role(key.role) if key.role else None).value,
                 created_at=key.created_at,
                 used_at=key.active_at,
+                expires_at=key.expires_at,
             )
             for key in found
         ]
-
-    async def new_key(self, who: Principal, name: str, role: str) -> str:
-        keys.check_lasting(who)
-        if role not in tuple(Role):
-            raise Invalid(f"{role[:40]!r} is not a role", hint="Choose one from the list.")
-        access.require(who.role.at_least(Role(role)), who)
-        async with self._audited(who, "create_key") as session:
-            return (await keys.create(session, who.user_id, name, self.tools.clock.now(), cap=Role(role)))[1]
-
-    async def revoke_key(self, who: Principal, key_id: str) -> None:
-        async with self._audited(who, "delete_key") as session:
-            await session.delete(await keys.one_of_user(session, who.user_id, key_id))
-        self.on_credential_changed()
 
     async def check_claim(self, who: Principal, token: str) -> None:  # noqa: ARG002  (anybody signed in may claim)
         async with transaction(self.tools.reading) as session:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rostra.auth.principals import Principal, Role
-from rostra.errors import Invalid, NotFound
+from rostra.errors import Invalid, NotFound, Problem
 from rostra.web import forms
-from rostra.web.pages import sign_in_needed
+from rostra.web.pages import sentence, sign_in_needed, status_of
 from rostra.web.responses import accept_of, json, redirect, wants_html
 from rostra.web.screens import DONE, shown
 from rostra.web.services import WebServices
@@ -19,6 +20,9 @@ from rostra.web.views import BundleRow, ItemPage
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 SignedInEndpoint = Callable[[Request, Principal], Awaitable[Response]]
+
+
+LIFETIMES = (30, 90, 365)  # days a key may be made for; or it never ends
 
 
 class NoSuchVersion(NotFound):
@@ -74,21 +78,46 @@ class Dashboard:
         form = await forms.read_form(request)
         forms.check(request, form)
         name = form.get("name", "").strip()
-        secret = await self._services.new_key(who, name, form.get("role", ""))
+        wanted = {"name": name, "user_role": _role(who, form.get("role", "")), "expires_at": self._end(form)}
+        try:
+            made = await self._services.ask(request, "POST", f"v1/users/{who.guid}/keys", wanted)
+        except Invalid as problem:
+            return await self._keys(request, who, wrong=problem)
+        secret = made["key"]
         # Shown in the answer to the form, not behind a redirect: the secret must be in no address and no history.
         return await self._keys(request, who, secret=secret, name=name)
 
     async def revoke_key(self, request: Request, who: Principal) -> Response:
         forms.check(request, await forms.read_form(request))
-        await self._services.revoke_key(who, str(request.path_params["key"]))
+        await self._services.ask(request, "DELETE", f"v1/users/{who.guid}/keys/{request.path_params['key']}")
         return redirect(self._services.site.page("keys"))
 
-    async def _keys(self, request: Request, who: Principal, *, secret: str = "", name: str = "") -> Response:
-        roles = [role.value for role in reversed(Role) if who.role.at_least(role)]
+    def _end(self, form: Mapping[str, str]) -> str | None:
+        """Return when the key ends, from how many days were chosen; None for never."""
+        days = form.get("days", "")
+        if days not in ("", *map(str, LIFETIMES)):
+            raise Invalid("a key cannot end then", hint="Choose one from the list.")
+        return (self._services.clock.now() + dt.timedelta(days=int(days))).isoformat() if days else None
+
+    async def _keys(
+        self, request: Request, who: Principal, *, secret: str = "", name: str = "", wrong: Problem | None = None
+    ) -> Response:
+        roles = _roles(who)
         address = str(request.base_url).rstrip("/") + self._services.site.prefix
         rows = await self._services.keys(who)
         return self._page(
-            request, who, "keys.html", here="keys", rows=rows, roles=roles, secret=secret, name=name, address=address
+            request,
+            who,
+            "keys.html",
+            status=200 if wrong is None else status_of(wrong),
+            here="keys",
+            rows=rows,
+            roles=roles,
+            lifetimes=LIFETIMES,
+            secret=secret,
+            name=name,
+            address=address,
+            wrong="" if wrong is None else f"{sentence(wrong.message)} {wrong.hint}".strip(),
         )
 
     async def waiting(self, request: Request) -> Response:
@@ -102,6 +131,17 @@ class Dashboard:
     def _page(self, request: Request, who: Principal, template: str, **values: Any) -> Response:
         values.setdefault("done", DONE.get(request.query_params.get("done", ""), ""))
         return shown(self._services, request, who, template, **values)
+
+
+def _roles(who: Principal) -> list[str]:
+    return [role.value for role in reversed(Role) if who.role.at_least(role)]
+
+
+def _role(who: Principal, role: str) -> str:
+    """The API makes a key with less than what was asked for; on a page that would surprise."""
+    if role not in _roles(who):
+        raise Invalid(f"{role[:40]!r} is not a role you can give", hint="Choose one from the list.")
+    return role
 
 
 def _version(request: Request) -> int:

@@ -83,12 +83,6 @@ class WebServices(Protocol):
     async def keys(self, who: Principal) -> Sequence[KeyRow]:
         """Return the API keys this person made, oldest first."""
 
-    async def new_key(self, who: Principal, name: str, role: str) -> str:
-        """Make a key that acts as ``role`` (at most the person's own); return the secret, which is shown once."""
-
-    async def revoke_key(self, who: Principal, key_id: str) -> None:
-        """End one of the person's keys. Raises `NotFound`, also for somebody else's."""
-
     async def check_claim(self, who: Principal, token: str) -> None:
         """Raises `NoSuchToken` or `TokenClaimed` unless this key pair waits to be claimed."""
 

@@ -218,6 +218,7 @@ class KeyRow:
     role: str
     created_at: dt.datetime
     used_at: dt.datetime | None = None
+    expires_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
