@@ -97,6 +97,8 @@ class Estate:
         path = f"v1/content/{self.guids['document']}/schedule"
         self.ids["schedule_id"] = (await self.made(path, {"type": "day", "schedule": '{"N": 1}'}, method="PUT"))["id"]
 
+        mine = await self.made(f"v1/users/{self.ids['user']}/keys", {"name": f"mended {next(self.spare)}"})
+        self.ids["key_id"] = mine["id"]
         await self.runs()
 
     async def runs(self) -> None:
@@ -290,6 +292,11 @@ async def _rendered(made: Estate, guid: str, name: str, word: str, *, shown: boo
 async def _around(made: Estate) -> None:
     """Make what only administrators look after."""
     tools = made.world.control.tools
+    await made.made("v1/system/documentation", {"content": "Hello"}, "root")
+    repository = {"repository": f"https://127.0.0.1:1/{KEPT}.git", "polling": False}
+    await made.made(f"v1/content/{made.guids['document']}/repository", repository, method="PUT")
+    scopes = {"name": "Robot", "scopes": ["server-settings:read"]}
+    token = await made.made("v1/system/service-tokens", scopes, "root")
     environment = await made.made("v1/environments", {"title": "Image", "name": "image"}, "root")
     given = {"principal_guid": made.users["bob"].guid}
     permission = await made.made(f"v1/environments/{environment['guid']}/permissions", given, "root")
@@ -306,6 +313,7 @@ async def _around(made: Estate) -> None:
         "environment": environment["guid"],
         "permission_guid": permission["guid"],
         "entry_id": entry["id"],
+        "token_guid": token["guid"],
         "app_mode": "python-api",
     }
 

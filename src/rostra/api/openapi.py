@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +28,8 @@ _ERROR = {
     "required": ["code", "error", "payload"],
     "properties": {"code": {"type": "integer"}, "error": {"type": "string"}, "payload": {}},
 }
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_TASK = {"task_id": "$response.body#/task_id"}
 _SAFETY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -53,18 +56,68 @@ def document(routes: list[APIRoute], version: str) -> dict[str, Any]:
     for route in routes:
         for method in route.methods or ():
             _complete(made["paths"][route.path_format][method.lower()], route, schemas)
+    for path, methods in made["paths"].items():
+        if "post" in methods:
+            _link(made["paths"], path, methods["post"])
     return made
+
+
+def _link(paths: dict[str, Any], path: str, made_by: dict[str, Any]) -> None:
+    """Say what can be done with what this operation makes: every operation whose path goes on with its id."""
+    answer = next((made_by["responses"][code] for code in ("201", "202") if code in made_by["responses"]), None)
+    if answer is None:
+        return
+    links: dict[str, Any] = {}
+    if "202" in made_by["responses"]:
+        links["get_task"] = {"operationId": "get_task__get_v1_tasks__task_id", "parameters": _TASK}
+    for below, methods in paths.items():
+        name, closed, _ = below.removeprefix(f"{path}/{{").partition("}")
+        if below.startswith(f"{path}/{{") and closed:
+            outer = {one: f"$request.path.{one}" for one in _PARAMETER.findall(path)}
+            field = "guid" if name.endswith("guid") else "key" if name == "key" else "id"
+            for operation in methods.values():
+                given = {**outer, name: f"$response.body#/{field}"}
+                links[operation["operationId"]] = {"operationId": operation["operationId"], "parameters": given}
+    if links:
+        answer["links"] = links
 
 
 def _slug(route: APIRoute) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in route.path).strip("_")
 
 
+# What is answered that is not JSON, by the endpoint's name.
+_MEDIA = {
+    "download_bundle": ("application/gzip",),
+    "get_bundle_file": ("application/octet-stream",),
+    "download_log": ("text/plain",),
+    "tail_log": ("application/x-ndjson",),
+    "lockfile": ("text/plain",),
+    "get_image": ("image/png", "image/jpeg", "image/gif", "image/webp"),
+    "get_report": ("application/json", "text/csv", "text/html"),
+    "audit_runtimes": ("application/json", "text/csv"),
+}
+_EMPTY_TOO = {"get_error": "Nothing went wrong", "get_image": "There is no picture"}
+
+
+def _answers(responses: dict[str, Any], name: str) -> None:
+    """Describe the answers of endpoints that make their own."""
+    if name in _MEDIA:
+        responses["200"]["content"] = {media: {"schema": {}} for media in _MEDIA[name]}
+    if name in _EMPTY_TOO:
+        responses["204"] = {"description": _EMPTY_TOO[name]}
+
+
 def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any]) -> None:
     """Add what FastAPI does not know: the body, and how errors look."""
     responses = operation["responses"]
     responses.pop("422", None)
-    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    _answers(responses, route.name)
+    # Clients tell a missing route, which is answered as text, from a missing object.
+    error = {
+        "application/json": {"schema": {"$ref": "#/components/schemas/Error"}},
+        "text/plain": {"schema": {"type": "string"}},
+    }
     responses["default"] = {"description": "What is wrong, and what to do", "content": error}
     module = route.endpoint.__module__.rpartition(".")[2]
     operation["tags"] = [module.replace("_", " ")]

@@ -14,6 +14,7 @@ from rostra.api.edge import MOUNT
 from rostra.errors import Invalid
 
 LARGEST = 500
+LAST = 1_000_000_000  # pages; what is behind it fits no database's numbers
 
 
 class BadCursor(Invalid):
@@ -36,14 +37,14 @@ class Asked:
 
 
 def _asked(page_number: Annotated[int, Query()] = 1, page_size: Annotated[int, Query()] = 20) -> Asked:
-    return Asked(max(page_number, 1), min(max(page_size, 1), LARGEST))
+    return Asked(min(max(page_number, 1), LAST), min(max(page_size, 1), LARGEST))
 
 
 Paged = Annotated[Asked, Depends(_asked)]
 
 
 def _asked_many(page_number: Annotated[int, Query()] = 1, page_size: Annotated[int, Query()] = 100_000) -> Asked:
-    return Asked(max(page_number, 1), min(max(page_size, 1), 100_000))
+    return Asked(min(max(page_number, 1), LAST), min(max(page_size, 1), 100_000))
 
 
 PagedWidely = Annotated[Asked, Depends(_asked_many)]
