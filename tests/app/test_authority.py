@@ -128,7 +128,6 @@ def _body(there: Estate, operation: Operation) -> Any:
         "/v1/content/{guid}/tags": {"tag_id": there.ids["tag_id"]},
         "/v1/content/{guid}/environment": [{"name": "A", "value": f"b{number}"}],
         "/v1/content/{guid}/oauth/integrations/associations": [],
-        "/v1/content/{guid}/repository": {"repository": "https://git.example.org/x"},
         "/v1/content/{guid}/variants": {"name": f"v{number}"},
         "/v1/content/{guid}/variants/{key}": {"name": f"v{number}"},
         "/v1/content/{guid}/schedule": {"type": "day", "schedule": '{"N": 2}'},
