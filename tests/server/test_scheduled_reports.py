@@ -19,6 +19,9 @@ from support.mail import PASSWORD, USER, MailServer, mail_server
 from support.server import Server, free_port, running_server
 from support.watching import until, within
 
+from rostra.rendering.calendar import next_run
+from rostra.rendering.calendar_payload import checked
+
 pytestmark = [pytest.mark.server, pytest.mark.interpreters, pytest.mark.xdist_group("reports")]
 
 DOT = base64.b64encode(b"\x89PNG\r\n\x1a\n dot").decode()
@@ -141,6 +144,51 @@ def test_a_variant_has_parameters_and_revisions_of_its_own(world: World) -> None
     item.change(access_type="all")
     assert item.get(Authorization="").status == 200
     assert item.get(f"v{variant['key']}/", Authorization="").status == 404
+
+
+KINDS: list[tuple[str, dict[str, Any]]] = [
+    ("minute", {"N": 30}),
+    ("hour", {"N": 6}),
+    ("day", {"N": 2}),
+    ("weekday", {}),
+    ("week", {"N": 2}),
+    ("dayofweek", {"Days": [1, 3, 5]}),
+    ("semimonth", {"First": True}),
+    ("dayofmonth", {"N": 1, "Day": -1}),
+    ("dayweekofmonth", {"N": 3, "Day": 1, "Week": 5}),
+    ("year", {"N": 1}),
+]
+
+
+def test_every_kind_of_schedule_is_set_both_ways_and_lasts(world: World) -> None:
+    """The older routes and the new form mean the same moments, in a zone with summer time, also after a restart."""
+    item = world.deployed(REPORT)
+    variant = world.server.ask(f"{item.api}/variants")[0]
+    start, zone = "2026-03-28T01:30:00Z", "Europe/Zurich"
+    body = {"app_id": 0, "variant_id": variant["id"], "email": False, "activate": True, "type": "day"}
+    body |= {"schedule": '{"N": 1}', "start_time": start, "timezone": zone}
+    made = world.server.ask("/__api__/schedules", "POST", body)
+    expected: dict[str, str] = {}
+    for kind, payload in KINDS:
+        changed = {**made, "type": kind, "schedule": json.dumps(payload), "start_time": start, "timezone": zone}
+        old = world.server.ask(f"/__api__/schedules/{made['id']}", "POST", changed)
+        new = world.server.ask(f"{item.api}/schedule", "PUT", {"type": kind, "schedule": payload, "timezone": zone})
+        now = dt.datetime.now(dt.UTC)
+        wanted = next_run(checked(kind, json.dumps(payload), dt.datetime.fromisoformat(start), zone), now)
+        assert wanted is not None
+        expected[kind] = f"{wanted:%Y-%m-%dT%H:%M:%SZ}"
+        assert old["next_run"] == new["next_run"] == expected[kind], kind
+        assert (old["type"], json.loads(old["schedule"])) == (kind, payload)
+        assert world.server.ask(f"/__api__/variants/{variant['id']}/schedules")[0]["next_run"] == expected[kind]
+    paused = world.server.ask(f"{item.api}/schedule", "PUT", {"paused": True})
+    assert paused["next_run"] is None
+    world.server.stop()
+    world.server.start()
+    assert world.server.ask(f"{item.api}/schedule")["paused"]
+    going = world.server.ask(f"{item.api}/schedule", "PUT", {"paused": False})
+    assert going["next_run"] == expected["year"]
+    assert world.server.get(f"{item.api}/schedule", method="DELETE").status == 204
+    assert world.server.ask(f"/__api__/variants/{variant['id']}/schedules") == []
 
 
 LONG = notebook(
