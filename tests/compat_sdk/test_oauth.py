@@ -99,7 +99,8 @@ def issuer(server: Server, pytestconfig: pytest.Config, tmp_path_factory: pytest
 
 
 @pytest.fixture(scope="module")
-def scene(server: Server, issuer: str) -> Scene:
+def scene(server: Server, issuer: str) -> Iterator[Scene]:
+    """Other modules share the server and look for what they made alone: all of it goes again."""
     shared = {"authorization_uri": f"{issuer}/auth", "token_uri": f"{issuer}/token"}
     people = {
         **shared, "client_id": "people", "client_secret": "secret-of-people", "scopes": "openid offline_access",
@@ -129,7 +130,10 @@ def scene(server: Server, issuer: str) -> Scene:
     task = server.ask(f"/__api__/v1/content/{guid}/deploy", "POST", {"bundle_id": uploaded["id"]})
     done = server.wait_for(task["task_id"])
     assert done["code"] == 0, done["output"]
-    return Scene(server, issuer, guid, made[0]["guid"], made[1]["guid"])
+    yield Scene(server, issuer, guid, made[0]["guid"], made[1]["guid"])
+    for one in made:
+        assert server.get(f"/__api__/v1/oauth/integrations/{one['guid']}", method="DELETE").status == 204
+    assert server.get(f"/__api__/v1/content/{guid}", method="DELETE").status == 204
 
 
 def sign_in_at_provider(browser: httpx2.Client, scene: Scene, account: str, after: str) -> httpx2.Response:
