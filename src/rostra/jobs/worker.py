@@ -147,6 +147,9 @@ class Workers:
         """Count the lines of earlier attempts, and say so when there were any."""
         async with transaction(self._tasks.reading) as session:
             lines.continue_after(await output.count_lines(session, work.id))
+            why = await queue.stop_asked(session, work.id)  # before the keeper of the lease listened for that
+        if why is not None:
+            raise _Stopped(why)
         if work.attempt > 1:
             lines.say(f"The server was interrupted; beginning again (attempt {work.attempt} of {queue.ATTEMPTS}).")
 
@@ -165,12 +168,13 @@ class Workers:
         with self._tasks.bell.listening(stopping(work.id)) as asked:
             renewed = time.monotonic()
             while True:
-                asked.clear()
-                if await self._renew(work):
-                    renewed = time.monotonic()
-                elif time.monotonic() - renewed > self._lease.total_seconds() * 0.75:
-                    raise LeaseLost(work.id)
                 await woken_within(asked, self._lease.total_seconds() / 4)
+                asked.clear()
+                if time.monotonic() - renewed > self._lease.total_seconds() * 0.75:
+                    raise LeaseLost(work.id)
+                began = time.monotonic()
+                if await self._renew(work):
+                    renewed = began
 
     async def _renew(self, work: Work) -> bool:
         """Return False when the database is away.
