@@ -41,7 +41,8 @@ def test_the_dashboards_old_addresses_lead_to_its_pages(publisher: Publisher, pa
     published = publisher.deploy(app(tmp_path / "a", HELLO), "flask", "--title", "Findable", ".")
     draft = publisher.deploy(tmp_path / "a", "flask", "--draft", ".")
     number = publisher.bundles(draft.guid)[0]["id"]
-    for after, leads_to in (("", ""), ("/access", ""), ("/logs", "/logs*"), (f"/draft/{number}", f"/draft/{number}*")):
+    draft_page = f"/draft/{number}"
+    for after, leads_to in (("", ""), ("/access", "/access"), ("/logs", "/logs*"), (draft_page, f"{draft_page}*")):
         page.goto("about:blank")  # else only the part behind the # changes, and nothing is loaded
         page.goto(f"/connect/#/apps/{published.guid}{after}")
         page.wait_for_url(f"**/connect/apps/{published.guid}{leads_to}")
