@@ -36,7 +36,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
         "applications": """
             runasenabled runascurrentuser runascurrentusergroup sharedrunasuser sharedrunasunixgroup
             oauthintegrationsenabled renvironmentreaping
-            packageauditingenabled metricscollectionenabled notifyonshare supervisor tempmounting homemounting
+            packageauditingenabled notifyonshare supervisor tempmounting homemounting
             mostpermissiveaccesstype prohibitedenv defaultserverenv shinyerrorsanitization
         """,
         "python": "fromsource",
