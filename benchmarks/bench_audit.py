@@ -38,7 +38,7 @@ def run(quick: bool) -> list[Row]:
     for room in ("auth", "jobs", "content", "environments"):
         importlib.import_module(f"rostra.{room}.tables")
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
-        engines = {count: runner.run(_filled(Path(folder) / str(count), count)) for count in (FEW, MANY)}
+        engines = {count: runner.run(filled(Path(folder) / str(count), count)) for count in (FEW, MANY)}
 
         def subject(count: int, work: Callable[[AsyncEngine], object]) -> Callable[[], object]:
             return lambda: runner.run(work(engines[count]))  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ def _server() -> Server:
     return Server(runtimes=there, policy=Policy.major_minor, running={})
 
 
-async def _filled(folder: Path, count: int) -> AsyncEngine:
+async def filled(folder: Path, count: int) -> AsyncEngine:
     folder.mkdir()
     engine = open_engine(Settings(server=ServerSection(data_dir=folder)))
     await upgrade(engine)

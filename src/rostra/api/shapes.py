@@ -18,6 +18,7 @@ from rostra.clock import wire_time
 from rostra.content import bookmarks, tags
 from rostra.content.access import Access, Facts, Grant, app_role, given_to, strongest
 from rostra.content.tables import Bundle, Item, Job, Permission, Tag
+from rostra.db.base import MOST_VALUES
 from rostra.rendering.tables import ScheduleRow, Variant
 
 LOCAL = "Local"  # where things run, in the wire's words
@@ -88,8 +89,8 @@ async def _schedules(session: AsyncSession, items: Sequence[Item]) -> dict[int, 
     found: dict[int, tuple[ScheduleRow, Variant]] = {}
     ids = sorted(item.id for item in items)
     wanted = sa.select(ScheduleRow, Variant).join(Variant, Variant.id == ScheduleRow.variant_id)
-    for start in range(0, len(ids), 500):
-        chunk = wanted.where(Variant.is_default, Variant.item_id.in_(ids[start : start + 500]))
+    for start in range(0, len(ids), MOST_VALUES):
+        chunk = wanted.where(Variant.is_default, Variant.item_id.in_(ids[start : start + MOST_VALUES]))
         found |= {variant.item_id: (row, variant) for row, variant in await session.execute(chunk)}
     return found
 
@@ -97,8 +98,8 @@ async def _schedules(session: AsyncSession, items: Sequence[Item]) -> dict[int, 
 async def _rows(session: AsyncSession, table: Any, ids: Collection[int]) -> Sequence[Any]:
     found: list[Any] = []
     wanted = sorted(ids)
-    for start in range(0, len(wanted), 500):  # databases limit how many values one statement may have
-        chunk = sa.select(table).where(table.id.in_(wanted[start : start + 500]))
+    for start in range(0, len(wanted), MOST_VALUES):
+        chunk = sa.select(table).where(table.id.in_(wanted[start : start + MOST_VALUES]))
         found += (await session.execute(chunk)).scalars()
     return found
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.content.errors import shown
 from rostra.content.names import storable
 from rostra.content.tables import Item, ItemTag, Tag
+from rostra.db.base import MOST_VALUES
 from rostra.db.engine import alone
 from rostra.errors import Conflict, Invalid, NotFound
 
@@ -223,9 +224,9 @@ async def of_items(session: AsyncSession, items: Sequence[Item]) -> dict[int, li
     """Return the tags of several items by the item's number, oldest first; those without any are left out."""
     found: dict[int, list[Tag]] = {}
     numbers = sorted(item.id for item in items)
-    for start in range(0, len(numbers), 500):
+    for start in range(0, len(numbers), MOST_VALUES):
         wanted = sa.select(ItemTag.item_id, Tag).join(Tag, Tag.id == ItemTag.tag_id)
-        wanted = wanted.where(ItemTag.item_id.in_(numbers[start : start + 500])).order_by(Tag.id)
+        wanted = wanted.where(ItemTag.item_id.in_(numbers[start : start + MOST_VALUES])).order_by(Tag.id)
         for item_id, tag in await session.execute(wanted):
             found.setdefault(item_id, []).append(tag)
     return found

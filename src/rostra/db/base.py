@@ -11,6 +11,8 @@ from sqlalchemy.orm import DeclarativeBase
 # PostgreSQL's INTEGER ends at 2 GB, which sizes and memory limits pass; SQLite counts up only plain INTEGER keys.
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+MOST_VALUES = 20_000  # that one statement is given: SQLite takes 32,766, PostgreSQL 65,535
+
 # Every constraint has a name, or a later migration could not drop it on SQLite.
 NAMES = {
     "ix": "%(table_name)s_%(column_0_N_name)s_index",
