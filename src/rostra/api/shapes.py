@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
 from rostra.api import variants_shapes
 from rostra.api.addresses import Addresses
@@ -21,6 +22,8 @@ from rostra.content.tables import Bundle, Item, Job, Permission, Tag
 from rostra.db.base import MOST_VALUES
 from rostra.rendering.tables import ScheduleRow, Variant
 
+# What an item's shape says of its live bundle: manifests are large, and lists are long.
+_OF_BUNDLES = (Bundle.runtime_version, Bundle.r_version, Bundle.quarto_version, Bundle.managed)
 LOCAL = "Local"  # where things run, in the wire's words
 # What an item may have switched on or off for itself; null is the server's default.
 SWITCHES = ("draft_marker_enabled", "metrics_collection_enabled", "notify_on_share", "otel_enabled")
@@ -56,7 +59,7 @@ async def _around(
     session: AsyncSession, who: Principal, items: Sequence[Item], include: Collection[str]
 ) -> dict[int, Around]:
     live_ids = {item.live_bundle_id for item in items if item.live_bundle_id is not None}
-    bundles = {row.id: row for row in await _rows(session, Bundle, live_ids)}
+    bundles = {row.id: row for row in await _rows(session, Bundle, live_ids, _OF_BUNDLES)}
     owners = {row.id: row for row in await _rows(session, User, {item.owner_id for item in items})}
     grants = await _grants(session, who)
     tagged = await tags.of_items(session, items) if "tags" in include else {}
@@ -95,11 +98,14 @@ async def _schedules(session: AsyncSession, items: Sequence[Item]) -> dict[int, 
     return found
 
 
-async def _rows(session: AsyncSession, table: Any, ids: Collection[int]) -> Sequence[Any]:
+async def _rows(session: AsyncSession, table: Any, ids: Collection[int], columns: Sequence[Any] = ()) -> Sequence[Any]:
+    """Return these rows; with ``columns`` nothing else of them is read."""
     found: list[Any] = []
     wanted = sorted(ids)
     for start in range(0, len(wanted), MOST_VALUES):
         chunk = sa.select(table).where(table.id.in_(wanted[start : start + MOST_VALUES]))
+        if columns:
+            chunk = chunk.options(load_only(*columns))
         found += (await session.execute(chunk)).scalars()
     return found
 
