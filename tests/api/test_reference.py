@@ -18,6 +18,7 @@ HOW = "run: python -m rostra.api.reference docs/reference"
         ("errors.md", reference.errors_page),
         ("api.md", reference.routes_page),
         ("openapi.json", reference.openapi_text),
+        ("left-out.md", reference.left_out_page),
     ],
 )
 def test_the_page_is_what_the_code_says(name: str, page: object) -> None:

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 import rostra
 from rostra.api import openapi
 from rostra.api.app import ROUTERS, described
+from rostra.api.left_out import LEFT_OUT
 from rostra.api.problems import status_of
 from rostra.api.v1.server import WIRE_VERSION
 from rostra.errors import Problem
@@ -44,6 +45,19 @@ are strings in the routes below `/v1`, integers in the others.
 `server_settings` is answered to everybody, also with a bad key: publishing clients ask it first, and learn what is
 wrong with the key from `v1/user`.
 
+"""
+
+
+_LEFT_OUT = """\
+# What is left out
+
+Made from the code by `python -m rostra.api.reference docs/reference`; do not edit.
+
+Some of what the protocol knows makes no sense on a server that is open and one's own. Each row is tested: the request
+is sent, and its answer is the one in the last column. Clients get by with all of them.
+
+| what | why | request | what a client sees |
+|---|---|---|---|
 """
 
 
@@ -103,10 +117,16 @@ def openapi_text() -> str:
     return openapi.text(described(), WIRE_VERSION)
 
 
+def left_out_page() -> str:
+    rows = "".join(f"| {one.what} | {one.why} | `{one.method} {one.path}` | {one.seen} |\n" for one in LEFT_OUT)
+    return _LEFT_OUT + rows
+
+
 def main(folder: Path) -> None:
     (folder / "errors.md").write_text(errors_page())
     (folder / "api.md").write_text(routes_page())
     (folder / "openapi.json").write_text(openapi_text())
+    (folder / "left-out.md").write_text(left_out_page())
 
 
 if __name__ == "__main__":
