@@ -71,7 +71,7 @@ LEFT_OUT = (
     ),
     LeftOut(
         what="The vendor's metrics agent",
-        why="what it would collect is in `v1/instrumentation` and `metrics/procs`",
+        why="any collector reads `/metrics` in Prometheus' form",
         path="v1/system/chronicle",
         told={"enabled": False, "ready": False},
     ),

@@ -29,6 +29,7 @@ from rostra.app.journal import Journal
 from rostra.app.ledger import Ledger
 from rostra.app.oauth_pages import OAuthPages
 from rostra.app.present import Present
+from rostra.app.prometheus import Metrics
 from rostra.app.rendering import Renderer
 from rostra.app.reports import Reports
 from rostra.app.routing import build, services, site
@@ -202,7 +203,7 @@ def _composed(
         present=present,
     )
     pages = ContentPages(tools, processes, visits, desk.site, uses, collected.add)
-    app = build(api, desk, pages, OAuthPages(desk, oauth))
+    app = build(api, desk, pages, OAuthPages(desk, oauth), Metrics(tools, sampling))
     upkeep = Upkeep(tools, processes, visits, collected, attended, sampling)
     return Control(
         present=present,

@@ -20,6 +20,7 @@ from rostra.app.desk import Desk
 from rostra.app.documentation import Documentation
 from rostra.app.git_work import GitWork
 from rostra.app.oauth_pages import OAuthPages
+from rostra.app.prometheus import Metrics
 from rostra.app.reports import Reports
 from rostra.app.sampling import Sampling
 from rostra.app.work import WorkShop
@@ -35,13 +36,14 @@ from rostra.web.site import Site
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def build(api: ASGIApp, desk: Desk, pages: ContentPages, oauth: OAuthPages) -> Starlette:
+def build(api: ASGIApp, desk: Desk, pages: ContentPages, oauth: OAuthPages, metrics: Metrics) -> Starlette:
     """Return the application the gateway passes everything to that it does not carry to a process."""
     app = Starlette(
         routes=[
             Mount("/__api__", api),
             Route("/__docs__/api", openapi.page),
             Route("/__docs__/user", Documentation(desk).page, methods=["GET"]),
+            Route("/metrics", metrics.page, methods=["GET"]),
             *routes(desk),
             *oauth.routes(),
             Route("/{path:path}", pages.answer, methods=EVERY_METHOD),
