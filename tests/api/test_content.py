@@ -291,3 +291,11 @@ async def test_whether_anybody_can_open_it(
     told = answer.json()
     assert (told["code"] if answer.status_code == 400 else told["accessible"]) == expected
     assert answer.status_code == 400 or bool(told["reasons"]) is not told["accessible"]
+
+
+@pytest.mark.parametrize(("name", "version"), [("ada", "3.11.7"), ("root", "3.11.7"), ("vic", None)])
+async def test_viewers_are_not_told_what_it_runs_on(world: World, name: str, version: str | None) -> None:
+    guid = (await live_item(world, access_type="logged_in"))["guid"]
+    told = await world.client(name).read(f"v1/content/{guid}")
+    assert (told["py_version"], told["image_name"]) == (version, version and "Local")
+    assert told["bundle_id"] is not None

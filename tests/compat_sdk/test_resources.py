@@ -98,6 +98,21 @@ assert dict(client.environments.find(made["guid"])) == dict(made)
 made.update(title="Python"); assert client.environments.find_by(title="Python")
 made.destroy(); assert list(client.environments) == []
 """,
+    "variables are set, listed and removed": """
+item = client.content.create(); variables = item.environment_variables
+variables.create("A", "1"); variables.update({"B": "2", "C": "3"})
+assert list(variables.find()) == ["A", "B", "C"]
+variables.delete("B"); assert variables.find() == ["A", "C"]
+variables.clear(); assert variables.find() == []
+item.delete()
+""",
+    "owners and counts": """
+item = client.content.create(title="Owned")
+assert item.owner["guid"] == client.me["guid"] and item.is_interactive is False and item.is_rendered is False
+assert client.content.count() >= 1 and client.content.find_one(title="Owned") is not None
+assert client.me.content.count() >= 1
+item.delete()
+""",
     "usage, packages and caches can be read": """
 client.metrics.usage.find(); list(client.metrics.hits.fetch())
 list(client.packages.fetch()); client.system.caches.runtime.find()

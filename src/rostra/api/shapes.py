@@ -17,7 +17,7 @@ from rostra.auth.principals import Principal
 from rostra.auth.tables import User
 from rostra.clock import wire_time
 from rostra.content import bookmarks, tags
-from rostra.content.access import Access, Facts, Grant, app_role, given_to, strongest
+from rostra.content.access import Access, Facts, Grant, app_role, given_to, may_edit, strongest
 from rostra.content.tables import Bundle, Item, Job, Permission, Tag
 from rostra.db.base import MOST_VALUES
 from rostra.rendering.tables import ScheduleRow, Variant
@@ -132,7 +132,7 @@ def content(
         "content_category": item.content_category,
         "parameterized": False,
         "environment_guid": None,
-        **_runtime(around.live),
+        **_runtime(around.live if may_edit(who, facts) else None),
         "default_r_environment_management": item.settings.get("default_r_environment_management"),
         "default_py_environment_management": item.manage_python,
         "run_as": item.run_as,
@@ -161,6 +161,7 @@ def _limits(item: Item) -> dict[str, Any]:
 
 
 def _runtime(bundle: Bundle | None) -> dict[str, Any]:
+    """Return where and on what a bundle runs; of an item's, viewers are told nothing."""
     place = None if bundle is None else LOCAL
     return {
         "cluster_name": place,
