@@ -90,7 +90,8 @@ assert item.is_rendered and not item.is_interactive
 task = item.render()
 task.wait_for()
 assert task["code"] == 0, task
-assert [variant["is_default"] for variant in item.variants.find()] == [True]
+variants = client.get(f"applications/{item['guid']}/variants").json()
+assert [variant["is_default"] for variant in variants] == [True]
 """
 SCHEDULE = """
 assert item.schedule.find_one() is None
