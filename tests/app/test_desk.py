@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 from support.controlling import World, until
 
-from rostra.app.desk import Desk, NothingRuns
+from rostra.app.desk import Desk, NothingRuns, _as_linked
 from rostra.auth.principals import Principal, Role, Via
 from rostra.auth.tables import User
 from rostra.content.errors import ItemNotFound
@@ -142,3 +143,15 @@ async def test_a_failure_is_told_to_who_waits(world: World) -> None:
     assert told.state is Progress.failed
     assert "status 7" in told.phase
     assert (await desk(world).item(await principal(world, "ada"), guid)).row.state is State.failed
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "shown"),
+    [
+        ("/opt/python/3.12.1/bin/python3", "/opt/python/3.12.1/bin/python3.12", "python3.12"),
+        ("/usr/local/bin/python3", "/opt/python/3.12.1/bin/python3.12", "/opt/python/3.12.1/bin/python3.12"),
+        ("/usr/bin/python3.11", "/usr/bin/python3.11", "/usr/bin/python3.11"),
+    ],
+)
+def test_where_a_link_leads_is_said_in_short(path: str, target: str, shown: str) -> None:
+    assert _as_linked(Path(path), Path(target)) == shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -174,7 +175,7 @@ class Desk(People):
             RuntimeRow(
                 version=str(row.probe.version or ""),
                 path=str(row.probe.executable),
-                target=str(row.probe.target),
+                target=_as_linked(row.probe.executable, row.probe.target),
                 implementation=row.probe.implementation,
                 state=row.state.value,
                 why_not="" if row.usable else row.problem,
@@ -239,3 +240,8 @@ async def _names(session: AsyncSession, guids: Sequence[str]) -> tuple[str, ...]
     rows = await session.execute(sa.select(User.guid, User.username).where(User.guid.in_(guids)))
     names: Mapping[str, str] = dict(rows.all())
     return tuple(names.get(guid, "?") for guid in guids)
+
+
+def _as_linked(path: Path, target: Path) -> str:
+    """Return where a link leads as `ls -l` would say it: the name alone when it stays in the same folder."""
+    return target.name if target != path and target.parent == path.parent else str(target)
