@@ -253,3 +253,16 @@ def test_a_servers_refusal_is_shown(server: str) -> None:
         Remote(server, "bad").ask("GET", "v1/rehearsals")
     with pytest.raises(ServerAway):
         Remote("http://127.0.0.1:1", "k").ask("GET", "v1/rehearsals")
+
+
+@pytest.mark.parametrize(("columns", "table"), [(80, False), (160, True)])
+def test_a_narrow_terminal_gets_a_list(
+    played: PlayedSource, rostra: Any, monkeypatch: pytest.MonkeyPatch, columns: int, table: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, out, err = rostra("rehearse", "--retire", "3.8")
+    assert ("reason, and what to do" in out) == table
+    assert "Line 3 breaks." in out
+    assert max(map(len, out.splitlines())) <= columns
+    assert "rostra runtimes retire 3.8 --rebuild-safe" in err
+    assert "--resume r1 --notify" in err

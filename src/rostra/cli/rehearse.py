@@ -153,6 +153,8 @@ def _show(found: Report, form: str, output: Path | None) -> None:
 
     if form == "table" and output is None:
         table.show(found.told, found.items)
+        if found.told["state"] == "done":
+            print(f"\n{table.next_step(found.told, found.items)}", file=sys.stderr)
         return
     text = _written(found, form)
     if output is None:

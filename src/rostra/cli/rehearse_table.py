@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console, Group
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,7 @@ from rich.text import Text
 from rostra.rehearsal.model import Outcome
 from rostra.rehearsal.report import ordered
 
+WIDE = 120  # columns from which a table can be read
 _COLOURS = {
     Outcome.safe: "green",
     Outcome.new_pins: "blue",
@@ -47,11 +49,12 @@ def progress() -> Iterator[Shown]:
 
 def _line(done: int, total: int, last: str) -> None:
     if last:
-        print(f"[{done}/{total}] {last}", file=sys.stderr, flush=True)
+        print(last if last.startswith("[") else f"[{done}/{total}] {last}", file=sys.stderr, flush=True)
 
 
 def show(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> None:
-    Console().print(_table(told, items))
+    console = Console()
+    console.print(_table(told, items) if console.width >= WIDE else _list(told, items))
 
 
 def text(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> str:
@@ -61,7 +64,7 @@ def text(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def _table(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Group:
+def _table(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Group | Text:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("outcome", no_wrap=True)
     table.add_column("content", max_width=32)
@@ -71,13 +74,43 @@ def _table(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Group
     table.add_column("reason, and what to do", ratio=1)
     for each in ordered(items):
         table.add_row(*_cells(each))
+    return Group(table, Text(), _summary(told)) if items else _summary(told)
+
+
+def _list(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Group:
+    """Return the same below each other, for a terminal in which a table would have columns of one word."""
+    lines: list[Text | Padding] = []
+    for each in ordered(items):
+        outcome, _, owner, python, visits, why = _cells(each)
+        head = Text.assemble(outcome, "  ", (str(each["title"]), "bold"))
+        facts = f"  {owner}, {python}, {visits} {'visit' if visits == '1' else 'visits'} in 30 days"
+        lines.append(head + Text(facts, style="dim"))
+        if each["outcome"] != Outcome.safe:
+            lines.append(Padding(why, (0, 0, 1, 4)))
+    return Group(*lines, Text(), _summary(told)) if items else Group(_summary(told))
+
+
+def _summary(told: Mapping[str, Any]) -> Text:
     counts = Text(", ").join(
         Text(f"{told['summary'][outcome.value]} {outcome.value}", style=_COLOURS[outcome]) for outcome in Outcome
     )
     head = Text(f"Retiring Python {', '.join(told['retire'])}: ") + counts
     if told["state"] != "done":
         head += Text(f"  ({told['state']}, {told['waiting']} not judged)", style="bold")
-    return Group(table, Text(), head) if items else Group(head)
+    return head
+
+
+def next_step(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> str:
+    """Return what an administrator most likely does now, one line each."""
+    version = told["retire"][0]
+    steps = []
+    if any(each["outcome"] == Outcome.safe for each in items):
+        steps.append(f"rostra runtimes retire {version} --rebuild-safe   moves what is safe, one proven deploy each")
+    if any(each["outcome"] != Outcome.safe for each in items):
+        steps.append(f"rostra runtimes rehearse --resume {told['id']} --notify   mails owners their own part")
+    if not items:
+        steps.append(f"rostra runtimes retire {version}   says what to write into the configuration")
+    return "\n".join(["Next:", *(f"  {step}" for step in steps)])
 
 
 def _cells(each: Mapping[str, Any]) -> tuple[Text | str, ...]:

@@ -236,4 +236,6 @@ def _notes(found: Findings) -> tuple[str, ...]:
 
 def _sentence(text: str) -> str:
     text = text.strip()
+    if "==" in text.partition(" ")[0]:  # a package keeps its name
+        return text + ("" if text.endswith((".", "!", "?")) else ".")
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
