@@ -9,9 +9,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, cast
 
 from rostra.gateway import answers, paths
-from rostra.gateway.exchange import Exchange, KnownLines
+from rostra.gateway.exchange import Exchange
 from rostra.gateway.framing import BadFraming, Body, Chunked, Length
 from rostra.gateway.head import CHUNKED, BadHead, Fields, Request, read_request
+from rostra.gateway.outgoing import KnownLines
 from rostra.gateway.splice import Pair
 
 if TYPE_CHECKING:

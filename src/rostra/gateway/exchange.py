@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from rostra.gateway import answers, forwarding, headers
+from rostra.gateway import answers, forwarding, headers, outgoing
 from rostra.gateway.answer_head import Answer
 from rostra.gateway.backend import BackendConnection
 from rostra.gateway.decide import Decision, exchanged
 from rostra.gateway.framing import LAST_CHUNK, chunk
-from rostra.gateway.head import CHUNKED, Fields, Request
+from rostra.gateway.head import CHUNKED, Request
 from rostra.gateway.link import ControlAway
 from rostra.gateway.pools import Process
 from rostra.gateway.rights import Right, holds
@@ -26,17 +26,6 @@ MOST_PROCESSES_TRIED = 6  # they may all have ended together, with their keeper
 
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 MOST_HELD = 262_144  # bytes of a body kept while nobody takes them yet
-_UPGRADED = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-
-
-class KnownLines(NamedTuple):
-    """The header lines for content that depend on these alone; kept for the next request of the same connection."""
-
-    fields: Fields
-    host: bytes
-    decision: Decision
-    whence: forwarding.Whence
-    lines: bytes
 
 
 class Exchange:
@@ -230,30 +219,17 @@ class Exchange:
         request, plane, client = self.request, self.plane, self.client
         known = client.known_lines
         if known is None or known[:3] != (request.fields, request.host, decision):
-            known = client.known_lines = self._lines_for_content(decision)
+            base = plane.external(decision.base)
+            known = outgoing.lines_for_content(request, decision, client.whence(request), base)
+            client.known_lines = known
         self._whence = known.whence
         plane.visited(decision, request)
         url = plane.forwarding.url(known.whence, request.target)
-        upgrade = _UPGRADED if request.is_websocket else b""
-        start = b"%b %b HTTP/1.1\r\nHost: %b\r\nX-RSC-Request: %b\r\n" % (request.method, target, request.host, url)
-        return start + known.lines + upgrade + b"\r\n"
-
-    def _lines_for_content(self, decision: Decision) -> KnownLines:
-        fields, whence = self.request.fields, self.client.whence(self.request)
-        base = self.plane.external(decision.base)
-        lines = headers.for_content(fields) + forwarding.lines_for_content(whence, base) + decision.identity
-        return KnownLines(fields, self.request.host, decision, whence, lines)
+        return outgoing.head_for_content(request, target, url, known.lines)
 
     def _head_for_control(self, reason: bytes) -> bytes:
-        request = self.request
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
-            request.method,
-            request.target,
-            request.host,
-            headers.for_control(request.fields),
-            forwarding.lines_for_control(self.client.whence(request), stripped=self._stripped, reason=reason),
-            _UPGRADED if request.is_websocket else b"",
-        )
+        whence = self.client.whence(self.request)
+        return outgoing.head_for_control(self.request, whence, stripped=self._stripped, reason=reason)
 
     def _send(self, backend: BackendConnection, head: bytes) -> None:
         if self.ended:
@@ -293,28 +269,10 @@ class Exchange:
         head = answer.visible
         if head is None:
             answer.visible = head = headers.visible(answer, from_content=self._decision is not None)
-        end = self._end_of_head(answer)
+        end, self.keep, self._chunks = outgoing.end_of_head(self.request, answer, keep=self._may_keep())
         if self._chunks:
             payload = chunk(payload)
         self._write(head + self._sticky() + end + payload)
-
-    def _end_of_head(self, answer: Answer) -> bytes:
-        """Return the framing lines and the empty line; decides whether the client connection is kept."""
-        self.keep = keep = self._may_keep()
-        length = answer.length
-        if length >= 0 and answer.status != 204:
-            framing = b"Content-Length: %d\r\n" % length
-        elif self.is_head or answer.has_no_body:
-            framing = b""
-        elif self.request.minor:
-            self._chunks = True
-            framing = b"Transfer-Encoding: chunked\r\n"
-        else:
-            self.keep = keep = False  # for HTTP/1.0 the end of the connection is the end of the body
-            framing = b""
-        if not keep:
-            return framing + b"Connection: close\r\n\r\n"
-        return framing + (b"\r\n" if self.request.minor else b"Connection: keep-alive\r\n\r\n")
 
     def _may_keep(self) -> bool:
         # Nobody can know whether a client that was refused instead of told to continue sends its body all the same.
@@ -349,7 +307,7 @@ class Exchange:
             self.bad_answer("it changes to a protocol that was not asked for")
             return
         head = headers.visible(answer, from_content=self._decision is not None) + self._sticky()
-        self._write(head + _UPGRADED + b"\r\n" + data)
+        self._write(head + outgoing.UPGRADED + b"\r\n" + data)
         right = self.right
         process, self._process = self._process, None
         self.ended = True
