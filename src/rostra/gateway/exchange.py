@@ -153,10 +153,10 @@ class Exchange:
             self.fail(502, "The server could not carry this request.")
 
     async def _decided(self, prefix: bytes) -> Decision:
-        return await self.plane.decide(self.request.fields.credential, prefix, self.request.path)
+        return await self.plane.deciding.decide(self.request.fields.credential, prefix, self.request.path)
 
     async def _follow(self, prefix: bytes) -> None:
-        changes = self.plane.changes
+        changes = self.plane.deciding.changes
         decision = await self._decided(prefix)
         if decision.redirect:
             self._redirect(decision)
@@ -171,8 +171,8 @@ class Exchange:
             if isinstance(found, bytes):
                 reason = found
                 break
-            if changes != self.plane.changes:  # waiting may have taken minutes, in which access may have ended
-                changes = self.plane.changes
+            if changes != self.plane.deciding.changes:  # waiting may have taken minutes, in which access may have ended
+                changes = self.plane.deciding.changes
                 if not holds(self._right_by(decision, prefix), await self._decided(prefix)):
                     reason = b""
                     break

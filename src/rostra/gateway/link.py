@@ -11,6 +11,7 @@ from typing import Any
 from rostra.errors import Unavailable
 
 LONGEST_LINE = 1024 * 1024  # bytes
+CONTROL_PATIENCE = 2.0  # how long a restart of control may take without anyone noticing
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5)  # between attempts to connect; the last one repeats
 _UNSENT_LIMIT = 4 * 1024 * 1024  # bytes of telling that may wait for a control that does not read
 
@@ -93,6 +94,18 @@ class Link:
                 one.set_exception(ControlAway())
                 one.exception()  # whoever asked may have stopped waiting
         log.warning("control lost")
+
+    async def back(self) -> None:
+        """Wait a little for a control that is being restarted.
+
+        Raises:
+            ControlAway: it stays away.
+        """
+        try:
+            async with asyncio.timeout(CONTROL_PATIENCE):
+                await self.connected.wait()
+        except TimeoutError:
+            raise ControlAway from None
 
     def tell(self, message: Message) -> bool:
         """Send ``message`` if control is there and reads; returns whether it was sent."""

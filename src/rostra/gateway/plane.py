@@ -7,33 +7,32 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rostra.clock import Clock, SystemClock
 from rostra.gateway import paths
 from rostra.gateway.attendance import Attendance
 from rostra.gateway.backend import BackendConnection, Backends
 from rostra.gateway.connection import ClientConnection
-from rostra.gateway.decide import BadDecision, Credential, Decision, Decisions, read_decision
+from rostra.gateway.decide import Decision
+from rostra.gateway.deciding import Deciding
 from rostra.gateway.forwarding import Forwarding
 from rostra.gateway.head import Request
-from rostra.gateway.link import ControlAway, Link, Message
+from rostra.gateway.link import CONTROL_PATIENCE, ControlAway, Link, Message
 from rostra.gateway.pools import Pool, Process, wants_one_more
 from rostra.gateway.rights import Rights, Visit
 from rostra.gateway.settings import Settings
 from rostra.gateway.splice import Pair
 
-DECIDE_SECONDS = 1.0  # after which an old decision serves
-DECIDE_SECONDS_AT_MOST = 30.0  # when there is no old one
 HTML_PATIENCE = 1.5  # a person is shown a waiting page after this
 PATIENCE = 900.0  # anyone else is told when the process is ready or has failed, at the latest after this
-CONTROL_PATIENCE = 2.0  # how long a restart of control may take without anyone noticing
 AGAIN_SECONDS = 0.05  # between two questions for a process
 MORE_SECONDS = 2.0  # between two wishes for one more process of a pool
 LOADS_SECONDS = 0.2
 TICK_SECONDS = 1.0
 MOST_VISITS = 1000  # told each second; more than that are not individual visits any more
 
+Result = TypeVar("Result")
 log = logging.getLogger("rostra.gateway")
 
 
@@ -48,7 +47,6 @@ class Plane:
         self.settings = settings
         self.forwarding = Forwarding(settings)
         self.control_path = str(run_dir / "control.sock")
-        self.decisions = Decisions()
         self.backends = Backends()
         self.clients: set[ClientConnection] = set()
         self.pairs: set[Pair] = set()
@@ -58,16 +56,16 @@ class Plane:
         self._clock = clock or SystemClock()
         self._vanities = paths.Vanities()
         self._pools: dict[str, Pool] = {}
-        self._deciding: dict[tuple[Credential, bytes], tuple[asyncio.Task[Decision | None], float]] = {}
         self._starting: dict[str, asyncio.Task[bool | None]] = {}
         self._more_at: dict[str, float] = {}
         self._changed: list[Pool] = []
         self._visits: list[list[Any]] = []
         self._attendance = Attendance()
-        self.changes = 0  # how often control said that decisions may be others
         self._tasks: asyncio.TaskGroup
-        self._rights = Rights(self._open_visits, self.decide)
         self.link = Link(str(run_dir / "decide.sock"), self._hello, self._heard)
+        self.deciding = Deciding(self.link, self.spawn, time.monotonic)
+        self.decisions = self.deciding.decisions
+        self._rights = Rights(self._open_visits, self.deciding.decide)
 
     # Life
 
@@ -81,7 +79,8 @@ class Plane:
             await asyncio.sleep(0)  # what was closed has ended then
             self._tell_sessions()
             self.backends.close()
-            for task in (*always, *self._starting.values(), *(task for task, _ in self._deciding.values())):
+            self.deciding.close()
+            for task in (*always, *self._starting.values()):
                 task.cancel()
 
     def _always(self) -> tuple[Coroutine[Any, Any, None], ...]:
@@ -99,7 +98,7 @@ class Plane:
         for client in tuple(self.clients):
             client.abort()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Start ``work`` in the plane's own group; it must not raise."""
         return self._tasks.create_task(work)
 
@@ -127,7 +126,7 @@ class Plane:
         exchanges = [client.exchange for client in self.clients if client.exchange is not None]
         return [*self.pairs, *exchanges]
 
-    # Decisions
+    # Where things are
 
     def prefix_of(self, path: bytes) -> bytes | None:
         return paths.prefix_of(path, self._vanities)
@@ -136,65 +135,6 @@ class Plane:
         """Return ``path`` as visitors see it, below the server's own prefix."""
         prefix = self.forwarding.prefix
         return path if not prefix or path.startswith(prefix + b"/") else prefix + path
-
-    async def decide(self, credential: Credential, prefix: bytes, path: bytes) -> Decision:
-        """Return control's decision, asked for once however many need it; an old one when control does not answer.
-
-        Raises:
-            ControlAway: it does not answer, and there is no old decision.
-        """
-        if fresh := self.decisions.fresh(credential, prefix, self.now()):
-            return fresh
-        key = (credential, prefix)
-        if key not in self._deciding:
-            asking = self._tasks.create_task(self._ask_decision(credential, prefix, path))
-            self._deciding[key] = (asking, self.now())
-        asking, since = self._deciding[key]
-        old = self.decisions.stale(credential, prefix, self.now())
-        patience = max(0.0, since + DECIDE_SECONDS - self.now()) if old else DECIDE_SECONDS_AT_MOST
-        await asyncio.wait((asking,), timeout=patience)
-        found = (asking.result() if asking.done() and not asking.cancelled() else None) or old
-        if found is None:
-            raise ControlAway
-        return found
-
-    async def _ask_decision(self, credential: Credential, prefix: bytes, path: bytes) -> Decision | None:
-        scheme, value = (part.decode("latin-1") for part in credential)
-        question = {
-            "ask": "decide",
-            "path": path.decode("latin-1"),
-            "credential": {"scheme": scheme, "value": value},
-        }
-        forgets = self.changes
-        try:
-            if not self.decisions.stale(credential, prefix, self.now()):
-                await self._control_is_there()
-            decision = read_decision(await self.link.ask(question), self.now())
-        except ControlAway:
-            return None
-        except BadDecision as why:
-            log.error("%s", why)
-            return Decision(until=0)
-        except Exception:
-            log.exception("asking for a decision failed")
-            return None
-        finally:
-            del self._deciding[credential, prefix]
-        if forgets == self.changes:  # else it may be what was to be forgotten: good for those who wait, not for later
-            self.decisions.remember(credential, prefix, decision)
-        return decision
-
-    async def _control_is_there(self) -> None:
-        """Wait a little for a control that is being restarted.
-
-        Raises:
-            ControlAway: it stays away.
-        """
-        try:
-            async with asyncio.timeout(CONTROL_PATIENCE):
-                await self.link.connected.wait()
-        except TimeoutError:
-            raise ControlAway from None
 
     async def reach_control(self) -> BackendConnection:
         """Return a connection to control, waiting a little when it is being restarted.
@@ -272,7 +212,7 @@ class Plane:
 
     async def _ask_process(self, pool: str) -> bool | None:
         try:
-            await self._control_is_there()
+            await self.link.back()
             answer = await self.link.ask({"ask": "process", "pool": pool})
             await asyncio.sleep(
                 AGAIN_SECONDS if answer.get("ready") else 0
@@ -299,9 +239,8 @@ class Plane:
             if message["push"] == "pool":
                 self._pool_pushed(message)
             elif message["push"] == "forget":
-                self.changes += 1
                 prefix, credential = message.get("prefix"), message.get("credential")
-                self.decisions.forget(
+                self.deciding.forget(
                     prefix.encode() if prefix is not None else None,
                     credential.encode("latin-1") if credential is not None else None,
                 )
