@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rostra.environments.folders import leftovers, publish, read_plain, remove_tree, scratch, seal, write_new
+from rostra.environments.folders import leftovers, publish, read_plain, scratch, seal, write_new
+from rostra.trees import remove_tree
 
 
 def mode(path: Path) -> int:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from execution.contract import REAL, Commands, LauncherContract, alive, next_exit
 
 from rostra.execution import host, logs
-from rostra.execution.launcher import Launcher, LaunchFailed, Mount
+from rostra.execution.launcher import Exit, Launcher, LaunchFailed, Mount
 from rostra.execution.local import LocalLauncher
 
 
@@ -73,6 +75,15 @@ class TestLocalLauncher(LauncherContract):
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
         assert not alive(pids[0])
+
+    async def test_what_a_process_left_may_be_deeper_than_calls(self, launcher: Launcher, commands: Commands) -> None:
+        exits = launcher.exits()
+        burrow = "import os, sys\nos.chdir(sys.argv[1])\nfor _ in range(1500): os.mkdir('a-name'); os.chdir('a-name')"
+        launch = commands.launch((sys.executable, "-c", burrow))
+        launch = replace(launch, argv=(*launch.argv, str(launch.run_dir)))
+        await launcher.start(launch)
+        assert await next_exit(exits, launch.key) == Exit(launch.key, 0)
+        assert not launch.run_dir.exists()
 
     async def test_a_killed_launchers_run_folder_is_taken_over(self, launcher: Launcher, commands: Commands) -> None:
         launch = commands.launch(commands.sleep)

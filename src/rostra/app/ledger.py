@@ -14,7 +14,6 @@ from rostra.content import audit_environments
 from rostra.db.engine import Sessions, transaction
 from rostra.environments import inventory, inventory_rows
 from rostra.environments.cleanup import LEAST_UNUSED, Standing, in_use, reapable, standings
-from rostra.environments.folders import remove_tree
 from rostra.environments.inventory import Sort
 from rostra.environments.inventory_rows import Uses
 from rostra.environments.record import Ready
@@ -22,6 +21,7 @@ from rostra.environments.spec import Environment
 from rostra.environments.store import Store
 from rostra.execution.launcher import Running
 from rostra.runtimes.model import Runtime
+from rostra.trees import remove_tree
 
 
 class Ledger:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import os
-import shutil
 import stat
 import threading
 from collections.abc import Callable, Iterable
@@ -17,6 +17,7 @@ import anyio
 import anyio.lowlevel
 
 from rostra.ids import new_key
+from rostra.trees import remove_tree
 
 T = TypeVar("T")
 Tick = Callable[[], None]
@@ -111,9 +112,8 @@ def remove(path: Path) -> bool:
     if not stat.S_ISDIR(mode):
         path.unlink(missing_ok=True)
         return True
-    for folder, _, _ in os.walk(path):  # walks from the top, so each is readable before it is entered
-        Path(folder).chmod(0o700)
-    shutil.rmtree(path)
+    if not remove_tree(path):
+        raise OSError(errno.ENOTEMPTY, "the folder cannot be removed whole", str(path))
     return True
 
 

@@ -21,6 +21,7 @@ from rostra.content.git_location import TOP, Location, is_commit
 from rostra.content.layout import MANIFEST
 from rostra.environments.shell import BuildShell
 from rostra.errors import NotFound
+from rostra.trees import remove_tree
 
 MOST_LINES = 200_000  # of one command's output: refs, files
 MOST_AT_ONCE = 2
@@ -164,7 +165,7 @@ class Git:
         try:
             yield folder
         finally:
-            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+            await asyncio.shield(asyncio.to_thread(remove_tree, folder))
 
     async def _run(self, argv: Sequence[str], url: str, cwd: Path, *, writable: Path | None = None) -> list[str]:
         """Run one command and return its lines.

@@ -17,11 +17,12 @@ import anyio
 from rostra.environments import bytecode, failure, installed, lock, parts, pip, uv
 from rostra.environments.distributions import Base, inventory
 from rostra.environments.errors import InstallFailed
-from rostra.environments.folders import give, remove_tree, seal
+from rostra.environments.folders import give, seal
 from rostra.environments.installed import Installed
 from rostra.environments.requirements import Requirements
 from rostra.environments.site import Site
 from rostra.environments.spec import Package
+from rostra.trees import remove_tree
 
 
 class Installer(Protocol):

@@ -9,15 +9,15 @@ import contextlib
 import ctypes
 import errno
 import os
-import shutil
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
 
 from rostra.errors import Unavailable
 from rostra.ids import new_key
+from rostra.trees import remove_tree, walk
 
 SCRATCH = ".scratch-"
 
@@ -40,14 +40,6 @@ def leftovers(beside: Path) -> list[Path]:
     return sorted(beside.glob(f"{SCRATCH}*")) if beside.is_dir() else []
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a tree even when it is read-only; what is gone already is fine."""
-    for folder, _, _ in _walk(path):
-        with contextlib.suppress(OSError):
-            os.chmod(folder, 0o700)  # noqa: PTH101
-    shutil.rmtree(path, ignore_errors=True)
-
-
 def seal(root: Path, *, shared: bool) -> int:
     """Make everything below ``root`` the server's, readable by all and writable by nobody; return its size in bytes.
 
@@ -55,7 +47,7 @@ def seal(root: Path, *, shared: bool) -> int:
     stay whose they are, or it could not link them again. ``root`` itself stays writable: it is to be renamed.
     """
     size = 0
-    for folder, _, entries in _walk(root):
+    for folder, _, entries in walk(root):
         own(folder, os.lstat(folder))
         for entry in entries:
             found = entry.stat(follow_symlinks=False)
@@ -81,7 +73,7 @@ def give(root: Path, *, like: Path) -> None:
     owner = like.lstat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         return
-    for folder, _, entries in _walk(root):
+    for folder, _, entries in walk(root):
         for path in (folder, *(entry.path for entry in entries)):
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
@@ -140,18 +132,3 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _walk(root: Path) -> Iterator[tuple[str, list[os.DirEntry[str]], list[os.DirEntry[str]]]]:
-    """Yield (folder, its folders, its other entries), deepest last, without following links."""
-    waiting = [str(root)]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            with os.scandir(folder) as found:
-                entries = list(found)
-        except OSError:
-            continue
-        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
-        yield folder, folders, [entry for entry in entries if not entry.is_dir(follow_symlinks=False)]
-        waiting += [entry.path for entry in folders]

@@ -17,7 +17,7 @@ from rostra.environments import lock, parts, record, requirements, uv
 from rostra.environments.build import Built, build
 from rostra.environments.errors import InstallFailed
 from rostra.environments.flights import Flight, Flights, Listener
-from rostra.environments.folders import SCRATCH, leftovers, publish, remove_tree, scratch, write_new
+from rostra.environments.folders import SCRATCH, leftovers, publish, scratch, write_new
 from rostra.environments.installed import Installed
 from rostra.environments.keeping import Keeping
 from rostra.environments.key import environment_key
@@ -29,6 +29,7 @@ from rostra.environments.turns import Place, Turns, nobody
 from rostra.environments.unpacked import Unfit, Unpacked
 from rostra.ids import new_key
 from rostra.runtimes.model import Runtime
+from rostra.trees import remove_tree
 
 _UNMANAGED = "unmanaged"
 

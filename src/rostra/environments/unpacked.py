@@ -26,12 +26,13 @@ from packaging.requirements import InvalidRequirement
 from rostra.environments import closed, lock
 from rostra.environments.closed import Pin
 from rostra.environments.distributions import BASE, Base, Part, parts_of
-from rostra.environments.folders import SCRATCH, leftovers, read_plain, remove_tree
+from rostra.environments.folders import SCRATCH, leftovers, read_plain
 from rostra.environments.index import IndexSettings
 from rostra.environments.requirements import Requirements
 from rostra.environments.spec import Environment
 from rostra.ids import new_key
 from rostra.runtimes.model import Runtime
+from rostra.trees import remove_tree
 
 LINK_FROM = 200  # files in a package's folder from which on the folder is linked as a whole
 UNUSED_SECONDS = 60 * 24 * 3600.0

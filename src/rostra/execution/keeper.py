@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +23,7 @@ from rostra.execution.launcher import Exit, Launcher
 from rostra.execution.local import LocalLauncher
 from rostra.execution.weights import Scales
 from rostra.ids import ProcessKey
+from rostra.trees import remove_tree
 
 REFUSED = 78  # EX_CONFIG: it has said why it cannot run, starting it again would not help
 SLOW_CLIENT_BYTES = 4 * 1024 * 1024  # a client that reads nothing is dropped: it can connect and ask again
@@ -150,7 +150,7 @@ def _remove_leftovers(folder: Path) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
     for left in folder.glob("*"):
-        shutil.rmtree(left, ignore_errors=True)
+        remove_tree(left)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

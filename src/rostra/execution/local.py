@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import logging
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,6 +21,7 @@ from rostra.execution.sandbox import HostFacts
 from rostra.execution.tree import Output, Tree, spawn
 from rostra.execution.weights import Weight, weigh
 from rostra.ids import ProcessKey
+from rostra.trees import remove_tree
 
 logger = logging.getLogger(__name__)
 
@@ -231,4 +231,4 @@ def _make_run_dir(launch: Launch, facts: HostFacts) -> None:
 def _remove_run_dir(launch: Launch) -> None:
     if launch.run_dir.is_symlink():
         launch.run_dir.unlink()
-    shutil.rmtree(launch.run_dir, ignore_errors=True)
+    remove_tree(launch.run_dir)

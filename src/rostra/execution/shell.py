@@ -21,6 +21,7 @@ from rostra.execution.launcher import Launch, LaunchFailed, Mount
 from rostra.execution.sandbox import HostFacts
 from rostra.execution.tree import Output, Tree, spawn
 from rostra.ids import ProcessKey, new_key
+from rostra.trees import remove_tree
 
 LONGEST_LINE = 16 * 1024
 GRACE_SECONDS = 2.0
@@ -87,7 +88,7 @@ class SandboxedShell:
             await asyncio.to_thread(self._prepare, launch, writable)
             return await self._run(launch, timeout, on_line)
         finally:
-            await asyncio.shield(asyncio.to_thread(shutil.rmtree, run_dir, ignore_errors=True))
+            await asyncio.shield(asyncio.to_thread(remove_tree, run_dir))
 
     async def _run(self, launch: Launch, timeout: timedelta, on_line: Callable[[str], None]) -> int:
         lines = _Lines(on_line)

@@ -23,6 +23,7 @@ from rostra.rendering.declared import declare
 from rostra.rendering.job import Rendered, RenderFailed, RenderTimedOut, Say
 from rostra.rendering.processes import to_the_end
 from rostra.rendering.tracebacks import plain
+from rostra.trees import remove_tree
 from rostra.units import human_duration
 
 _KEPT_LINES = 400
@@ -117,7 +118,7 @@ async def _scratch(job: DocumentJob) -> AsyncIterator[Path]:
         await to_the_end(_prepare, job, scratch)
         yield scratch
     finally:
-        await to_the_end(lambda: shutil.rmtree(scratch, ignore_errors=True))
+        await to_the_end(lambda: remove_tree(scratch))
 
 
 def _prepare(job: DocumentJob, scratch: Path) -> None:

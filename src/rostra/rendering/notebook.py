@@ -21,6 +21,7 @@ from rostra.rendering.kernel_command import command, environment
 from rostra.rendering.processes import end_tree, to_the_end
 from rostra.rendering.renderers import PlainRenderers, Renderer, Renderers
 from rostra.rendering.tracebacks import plain
+from rostra.trees import remove_tree
 from rostra.units import human_duration
 
 _TAIL_BYTES = 8_192
@@ -83,7 +84,7 @@ def _prepare(job: RenderJob, scratch: Path) -> None:
 
 def _remove(*folders: Path) -> None:
     for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 async def _in_time(job: RenderJob, scratch: Path, say: Say, renderers: Renderers) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import socket
 from pathlib import Path
@@ -24,6 +23,7 @@ from rostra.clock import wire_time
 from rostra.content.access import visible_to
 from rostra.content.tables import Bundle, CheckRun, Item
 from rostra.errors import NotFound
+from rostra.trees import walk
 
 router = APIRouter()
 
@@ -124,10 +124,10 @@ def _disk(folder: Path) -> dict[str, Any]:
 def _size(folder: Path) -> int:
     """Return what a folder takes; what goes while it is counted is left out."""
     total, seen = 0, set[tuple[int, int]]()
-    for place, _, names in os.walk(folder):
-        for name in names:
+    for _, _, files in walk(folder):
+        for file in files:  # there may be millions
             with contextlib.suppress(OSError):
-                found = os.lstat(os.path.join(place, name))  # noqa: PTH118  (there may be millions of files)
+                found = file.stat(follow_symlinks=False)
                 if (found.st_dev, found.st_ino) not in seen:
                     total += found.st_blocks * 512
                     if found.st_nlink > 1:
