@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import stat
+import sys
 import tarfile
 import threading
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from rostra.app.backup import (
 )
 from rostra.app.restore import BackupMissing, FolderInUse, NotABackup, restore
 from rostra.config.sections import Server, Settings
+from rostra.trees import remove_tree
 
 TABLES = """
 CREATE TABLE items (id INTEGER PRIMARY KEY, guid TEXT, live_bundle_id INTEGER, deleted_at TEXT);
@@ -109,6 +111,24 @@ def test_what_is_restored_is_what_was_there(data: Path, made: Path, tmp_path: Pa
         assert found.execute("SELECT guid FROM items").fetchall() == [("g",)]
     one = data / "environments/python/3.11.7/k1/lib/shared.py"
     assert one.stat().st_ino == (data / "environments/python/3.11.7/k2/lib/shared.py").stat().st_ino, "shared again"
+
+
+def test_contents_own_names_are_kept_whatever_they_are(data: Path, tmp_path: Path) -> None:
+    write(data, "apps/g/7/.scratch-notes/keep.txt", "mine")
+    made = back_up(settings(data), tmp_path / "b.tar.gz", quiet).path
+    restore(made, tmp_path / "new", quiet)
+    assert (tmp_path / "new/apps/g/7/.scratch-notes/keep.txt").read_text() == "mine"
+
+
+def test_folders_may_be_deeper_than_calls(data: Path, tmp_path: Path) -> None:
+    deep = str(data / "environments/python/3.11.7/k1/lib")
+    for _ in range(sys.getrecursionlimit()):
+        deep += "/a"
+        os.mkdir(deep)  # noqa: PTH102
+    made = back_up(settings(data), tmp_path / "b.tar.gz", quiet).path
+    restore(made, tmp_path / "new", quiet)
+    assert made.exists()
+    assert remove_tree(data)
 
 
 def test_only_the_owner_may_read_any_of_it(data: Path, made: Path, tmp_path: Path) -> None:

@@ -239,29 +239,31 @@ class _Archive:
             if len(self.sums) > before:
                 say(f"{top}: {len(self.sums) - before} files")
 
-    def _add(self, path: Path, name: str) -> None:
-        try:
-            facts = path.lstat()
-            if stat.S_ISDIR(facts.st_mode):
-                self._add_folder(path, name, facts)
-            elif name in self.sums:
-                return
-            elif stat.S_ISLNK(facts.st_mode):
-                self._add_link(name, str(path.readlink()), tarfile.SYMTYPE, facts)
-            elif stat.S_ISREG(facts.st_mode):
-                self._add_regular(path, name, facts)
-        except FileNotFoundError:
-            return  # it went away meanwhile, as things do while a server works
+    def _add(self, top: Path, name: str) -> None:
+        waiting = [(top, name)]
+        while waiting:
+            path, name = waiting.pop()
+            with contextlib.suppress(FileNotFoundError):  # it went away meanwhile, as things do while a server works
+                facts = path.lstat()
+                if stat.S_ISDIR(facts.st_mode):
+                    waiting += reversed(self._add_folder(path, name, facts))
+                elif name in self.sums:
+                    continue
+                elif stat.S_ISLNK(facts.st_mode):
+                    self._add_link(name, str(path.readlink()), tarfile.SYMTYPE, facts)
+                elif stat.S_ISREG(facts.st_mode):
+                    self._add_regular(path, name, facts)
 
-    def _add_folder(self, path: Path, name: str, facts: os.stat_result) -> None:
+    def _add_folder(self, path: Path, name: str, facts: os.stat_result) -> list[tuple[Path, str]]:
+        """Add a folder and return what is in it."""
         if name not in self.sums:
             self.tar.addfile(_info(name, tarfile.DIRTYPE, facts))
             self.sums[name] = ""
         with os.scandir(path) as found:
             entries = sorted(entry.name for entry in found)
-        for entry in entries:
-            if not entry.startswith(SCRATCH):
-                self._add(path / entry, f"{name}/{entry}")
+        # Deeper (apps/{guid}/{bundle}, environments/{language}/{version}/{key}) names are content's, whatever they are.
+        own = name.count("/") < (3 if name.startswith(MADE_FOR_THIS_FOLDER) else 2)
+        return [(path / entry, f"{name}/{entry}") for entry in entries if not (own and entry.startswith(SCRATCH))]
 
     def _add_link(self, name: str, target: str, sort: bytes, facts: os.stat_result) -> None:
         info = _info(name, sort, facts)
