@@ -98,6 +98,25 @@ async def test_a_parent_that_hangs_is_not_waited_for(
             hanging.resume()
 
 
+async def test_a_document_that_is_cancelled_early_leaves_its_renderer_to_nobody(
+    tmp_path: Path, warm: WarmRenderers
+) -> None:
+    starting = asyncio.create_task(warm.start())
+    for _ in range(3):  # the parent has been asked, and has not answered
+        await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    for number in (1, 2):
+        await warm.warm()
+        assert "kept result" in await _page(_job(tmp_path, "1", number=number), warm)
+        renderer = await warm.start()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(renderer.wait(), 0.3)
+        psutil.Process(renderer.pid).kill()
+        await renderer.wait()
+
+
 async def test_switched_off_there_is_no_parent(tmp_path: Path) -> None:
     wanted = True
     async with WarmRenderers(lambda: wanted, nice=0) as renderers:

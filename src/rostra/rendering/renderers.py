@@ -168,6 +168,9 @@ class WarmRenderers:
                 log.warning("the renderers' parent does not answer; another one is started", why=repr(why))
                 self._let_go()
                 return None
+            except asyncio.CancelledError:  # its answer may still come, and the next who asks would take it for theirs
+                self._let_go()
+                raise
         self._wait_idly()
         return renderer
 
