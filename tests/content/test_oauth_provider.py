@@ -207,6 +207,40 @@ async def test_a_session_the_provider_ended_is_forgotten(scene: Scene, endpoint:
         await scene.tokens.of_visitor(scene.integration, scene.user_id, "/where")
 
 
+async def test_a_sign_in_stays_when_the_session_before_it_is_found_ended_meanwhile(
+    scene: Scene, endpoint: Endpoint
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def refused(_: Any) -> dict[str, str]:
+        asked.set()
+        go_on.wait(30)
+        return {"error": "invalid_grant"}
+
+    await scene.tokens.keep(scene.integration, scene.user_id, Tokens(access="old", refresh="r1", lifetime=1))
+    endpoint.status, endpoint.answer = 400, refused
+    refreshing = asyncio.create_task(scene.tokens.of_visitor(scene.integration, scene.user_id, "/where"))
+    await asyncio.to_thread(asked.wait, 30)
+    again = Tokens(access="again", refresh="r2", lifetime=600)
+    keeping = asyncio.create_task(scene.tokens.keep(scene.integration, scene.user_id, again))
+    await asyncio.wait([keeping], timeout=0.2)
+    go_on.set()
+    with pytest.raises(RefreshFailed):
+        await refreshing
+    await keeping
+    assert await scene.tokens.of_visitor(scene.integration, scene.user_id, "/where") == "again"
+
+
+async def test_a_sign_in_that_comes_back_twice_at_once_is_kept(scene: Scene) -> None:
+    each = [Tokens(access=f"t{number}", refresh=None, lifetime=None) for number in range(4)]
+    await asyncio.gather(*(scene.tokens.keep(scene.integration, scene.user_id, tokens) for tokens in each))
+    assert await scene.tokens.of_visitor(scene.integration, scene.user_id, "") == "t3"
+
+
+def test_a_lifetime_beyond_numbers_is_none() -> None:
+    assert oauth_provider.read_tokens({"access_token": "t", "expires_in": 10**400}).lifetime is None
+
+
 async def test_a_provider_that_is_away_ends_no_session(scene: Scene, endpoint: Endpoint) -> None:
     await scene.tokens.keep(scene.integration, scene.user_id, Tokens(access="old", refresh="r1", lifetime=1))
     endpoint.status = 503

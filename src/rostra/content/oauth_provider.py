@@ -167,7 +167,7 @@ def read_tokens(answer: object) -> Tokens:
     refresh, lifetime = told.get("refresh_token"), told.get("expires_in")
     try:
         seconds = None if lifetime is None else max(0.0, float(lifetime))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = None
     return Tokens(access=access, refresh=refresh if isinstance(refresh, str) and refresh else None, lifetime=seconds)
 

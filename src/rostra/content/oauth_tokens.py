@@ -83,7 +83,7 @@ class OAuthTokens:
             if oauth_sessions.is_fresh(row, self.clock.now()):
                 return access
             tokens = await self._refreshed(integration, user_id, refresh, login_url)
-            await self.keep(integration, user_id, tokens)
+            await self._keep(integration, user_id, tokens)
             return tokens.access
 
     async def _refreshed(self, integration: Integration, user_id: int, refresh: str | None, login_url: str) -> Tokens:
@@ -102,6 +102,11 @@ class OAuthTokens:
             raise RefreshFailed(integration.name, login_url) from why
 
     async def keep(self, integration: Integration, user_id: int, tokens: Tokens) -> None:
+        """Write down what a sign-in gave. One that is refreshed meanwhile may be found ended; this one must stay."""
+        async with self._alone(integration.id, user_id):
+            await self._keep(integration, user_id, tokens)
+
+    async def _keep(self, integration: Integration, user_id: int, tokens: Tokens) -> None:
         async with transaction(self.sessions) as session:
             await oauth_sessions.keep(session, self.box, integration, user_id, tokens=tokens, now=self.clock.now())
 
