@@ -11,7 +11,8 @@ import pytest
 from support.content_process import Content
 
 from rostra.rehearsal import page as pages
-from rostra.rehearsal.sessions import SAID, Opened, Session, dash_call, dash_values, protobuf_field, shiny_inputs, use
+from rostra.rehearsal.session import Opened, Session
+from rostra.rehearsal.sessions import SAID, use
 
 Serve = Callable[..., AbstractContextManager[Content]]
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -106,75 +107,3 @@ async def test_what_speaks_differently_is_not_said_to_fail(sample: Serve) -> Non
             found = await used(kind, content)
             assert (found.ran, found.failed) == (False, ""), kind
             assert found.unseen
-
-
-@pytest.mark.parametrize(
-    ("message", "value", "why"),
-    [
-        (b"\x30\x00", 0, "alone"),
-        (b"\x30\x01", 1, "with a value"),
-        (b"\x0a\x02ab\x30\x80\x01", 128, "after a string, in two bytes"),
-        (b"\x09" + b"x" * 8 + b"\x0d" + b"x" * 4 + b"\x30\x02", 2, "after fixed sizes"),
-        (b"\x0a\x02ab", None, "not there"),
-        (b"", None, "nothing"),
-    ],
-)
-def test_fields_of_a_message(message: bytes, value: int | None, why: str) -> None:
-    assert protobuf_field(message, 6) == value, why
-
-
-@pytest.mark.parametrize("message", [b"\x30", b"\x30" + b"\xff" * 11, b"\x33", b"\xff"])
-def test_what_is_no_message_is_refused(message: bytes) -> None:
-    with pytest.raises(ValueError, match=r"message|wire"):
-        protobuf_field(message, 6)
-
-
-def test_a_page_tells_what_its_inputs_begin_with() -> None:
-    html = """
-    <input id="n" type="number" value="3"><input id="r" type="number" value="2.5"><input id="e" type="number">
-    <input id="t" type="text" value="x"><textarea id="a">long</textarea><input id="c" type="checkbox" checked>
-    <select id="s"><option value="a"></option><option value="b" selected></option></select>
-    <select id="m" multiple><option value="a" selected></option></select>
-    <input id="l" class="js-range-slider" data-from="7" data-data-type="number">
-    <input id="two" class="js-range-slider" data-from="1" data-to="2" data-type="double">
-    <div id="out" class="shiny-plot-output"></div><input type="number" value="1">
-    """
-    told = {name: value for name, value in shiny_inputs(html).items() if not name.startswith(".clientdata_")}
-    assert told == {
-        "n:shiny.number": 3, "r:shiny.number": 2.5, "t": "x", "a": "long", "c": True, "s": "b", "m": ["a"],
-        "l:shiny.number": 7,
-    }  # fmt: skip
-    assert shiny_inputs(html)[".clientdata_output_out_hidden"] is False
-
-
-LAYOUT = {"props": {"children": [{"props": {"id": "n", "value": 3}}, {"props": {"id": "told"}}]}}
-
-
-def callback(output: str = "told.children", **more: object) -> dict[str, object]:
-    return {"output": output, "inputs": [{"id": "n", "property": "value"}], "state": [], **more}
-
-
-def test_a_callback_is_called_as_a_browser_first_does() -> None:
-    values = dash_values(LAYOUT)
-    call = dash_call(callback(), values)
-    assert call is not None
-    assert call["inputs"] == [{"id": "n", "property": "value", "value": 3}]
-    assert call["outputs"] == {"id": "told", "property": "children"}
-    many = dash_call(callback("..told.children...n.value@x.."), values)
-    assert many is not None
-    assert many["outputs"] == [{"id": "told", "property": "children"}, {"id": "n", "property": "value"}]
-
-
-@pytest.mark.parametrize(
-    ("told", "why"),
-    [
-        (callback(prevent_initial_call=True), "it says so"),
-        (callback(clientside_function={"namespace": "x"}), "the browser does that itself"),
-        (callback("gone.children"), "its output is not on the page"),
-        (callback('{"index":["ALL"]}.children'), "it is for a pattern"),
-        (callback(inputs=[{"id": "gone", "property": "value"}]), "its input is not on the page"),
-        (callback(inputs=[]), "nothing triggers it"),
-    ],
-)
-def test_callbacks_a_browser_does_not_call_first(told: dict[str, object], why: str) -> None:
-    assert dash_call(told, dash_values(LAYOUT)) is None, why

@@ -27,7 +27,7 @@ from rostra.ids import ProcessKey, new_key
 from rostra.rehearsal import page as pages
 from rostra.rehearsal import sessions
 from rostra.rehearsal.model import Answer
-from rostra.rehearsal.sessions import Opened, Session
+from rostra.rehearsal.session import Opened, Session
 from rostra.rendering.job import RenderFailed
 
 RenderAside = Callable[[Work, Environment, Path], Awaitable[None]]
