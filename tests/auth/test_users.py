@@ -5,16 +5,9 @@ from support.moments import NOON
 from support.people import cheap_passwords, person
 
 from rostra.auth import users
+from rostra.auth.errors import AccountLocked, NoSuchUser, PasswordUnfit, UsernameInvalid, UsernameTaken, WrongLogin
 from rostra.auth.principals import Role
-from rostra.auth.users import (
-    AccountLocked,
-    NewUser,
-    NoSuchUser,
-    PasswordUnfit,
-    UsernameInvalid,
-    UsernameTaken,
-    WrongLogin,
-)
+from rostra.auth.users import NewUser
 from rostra.db.engine import Sessions, transaction
 
 pytestmark = pytest.mark.anyio

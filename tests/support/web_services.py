@@ -10,10 +10,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from rostra.auth import sessions
+from rostra.auth.errors import AccountLocked, WrongLogin
 from rostra.auth.links import LinkUsedUp
 from rostra.auth.principals import Principal, Role, Via
 from rostra.auth.sessions import SignedIn
-from rostra.auth.users import AccountLocked, WrongLogin
 from rostra.errors import Forbidden, NotFound
 from rostra.web.app import routes
 from rostra.web.site import Site

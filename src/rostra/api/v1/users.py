@@ -17,6 +17,7 @@ from rostra.api.paging import Paged
 from rostra.api.services import Services
 from rostra.auth import keys, users
 from rostra.auth.bootstrap import bootstrap as first_administrator
+from rostra.auth.errors import NoSuchRole, NotYourself
 from rostra.auth.principals import Principal, Role, lowered
 from rostra.auth.tables import ApiKey, User
 from rostra.clock import wire_time
@@ -109,7 +110,7 @@ def _role(name: str) -> Role:
     try:
         return Role(name)
     except ValueError as why:
-        raise users.NoSuchRole(name) from why
+        raise NoSuchRole(name) from why
 
 
 @router.get("/v1/user")
@@ -207,7 +208,7 @@ async def lock_user(
     """Lock or unlock an account; whoever is locked out is so at once, on every page."""
     user = await users.by_guid(session, guid)
     if user.id == who.user_id:
-        raise users.NotYourself
+        raise NotYourself
     user.locked = wanted.locked
     after_commit(session, _forgets(live))
     return shape(user)
