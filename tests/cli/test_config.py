@@ -66,7 +66,8 @@ def test_show_prints_values_and_where_they_came_from(rostra) -> None:
     code, out, _ = rostra("config", "show", "--config", "server.gcfg")
     assert code == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert "Python.Executable = /a ; server.gcfg:3, server.gcfg:4" in lines
+    assert "Python.Executable = /a ; server.gcfg:3" in lines
+    assert "Python.Executable = /b ; server.gcfg:4" in lines
     assert "Postgres.Password = (hidden) ; server.gcfg:6" in lines
     assert "Scheduler.MaxProcesses = 3" in lines
     assert "hunter2" not in out

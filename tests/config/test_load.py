@@ -197,6 +197,7 @@ def test_an_unknown_override_is_a_mistake(written) -> None:
     [
         ("[Python]\nMinimumVersion = old", "2: [Python] MinimumVersion: 'old' is not a version"),
         ("[Python]\nDeprecated = 3.9\nDeprecated = old", "2: [Python] Deprecated: 'old' is not a version or a range"),
+        ("[Python]\nDeprecated = 3.8, 3.9", "2: [Python] Deprecated: '3.8, 3.9' is more than one version"),
         ("[Python]\nRetired = >3.x", "2: [Python] Retired:"),
         ("[Python]\nProbeTimeout = 0s", "2: [Python] ProbeTimeout: must be longer than 0s"),
         ("[Python]\nBuildConcurrency = 0", "2: [Python] BuildConcurrency: 0 is less than 1"),

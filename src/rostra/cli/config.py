@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,9 +44,8 @@ def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
     _print_notes(loaded)
     width = max(len(str(row["name"])) for row in rows)
     for row in rows:
-        origin = "" if row["default"] else f"  ; {row['source']}"
-        for value in _lines(row["value"]):
-            print(f"{row['name']!s:<{width}} = {value}{origin}")
+        for value, origin in _with_origins(row):
+            print(f"{row['name']!s:<{width}} = {value}" + (f"  ; {origin}" if origin else ""))
 
 
 @app.command()
@@ -70,6 +69,14 @@ def _lines(value: object) -> list[str]:
     if isinstance(value, list):
         return [str(each) for each in value] or [""]
     return [str(value)]
+
+
+def _with_origins(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return each value with the place it alone came from, or with the source of all where places do not tell."""
+    shown = _lines(row["value"])
+    if len(row["places"]) == len(shown):
+        return list(zip(shown, row["places"], strict=True))
+    return [(value, "" if row["default"] else row["source"]) for value in shown]
 
 
 def _print_notes(loaded: Loaded) -> None:

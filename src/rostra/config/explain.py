@@ -32,7 +32,7 @@ def current(settings: Settings, setting: Declared) -> Any:
 
 
 def listing(loaded: Loaded) -> list[dict[str, object]]:
-    """Return every setting in order: its name, value (secrets hidden), source, and whether it is the default."""
+    """Return every setting in order: its name, value (secrets hidden), source and places, and whether it is default."""
     plain = [(setting, setting.full_name, current(loaded.settings, setting)) for setting in all_settings()]
     labelled = [
         (setting, setting.key(label), getattr(section, setting.attribute))
@@ -44,6 +44,7 @@ def listing(loaded: Loaded) -> list[dict[str, object]]:
             "name": name,
             "value": values.shown(setting, value),
             "source": str(loaded.sources[name]),
+            "places": list(loaded.sources[name].places),
             "default": loaded.sources[name].origin is Origin.default,
         }
         for setting, name, value in (*plain, *labelled)

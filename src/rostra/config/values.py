@@ -55,6 +55,8 @@ def version_range(text: str) -> SpecifierSet:
     except ValueError:
         found = SpecifierSet()
     if not len(found):
+        if re.fullmatch(r"[\d.]+(\s*,\s*[\d.]+)+", compact):  # a range has commas too, so these cannot be guessed at
+            raise ValueError(f"{text!r} is more than one version; give each alone, or a range such as >=3.9,<3.11")
         raise ValueError(f"{text!r} is not a version or a range; write for example 3.9, 3.9.7 or <3.10")
     return found
 
