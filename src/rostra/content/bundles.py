@@ -37,6 +37,7 @@ from rostra.content.names import storable
 from rostra.content.places import Places
 from rostra.content.tables import Bundle, Item
 from rostra.content.unpack import Contents
+from rostra.durable import sync_folder
 
 _BATCH = 1_048_576  # bytes written and hashed at once, so that a slow client does not cost a thread each time
 _SOURCE_KEYS, _SOURCE_LENGTH = 50, 4096
@@ -203,7 +204,7 @@ def _checked_source(source: Mapping[str, Any]) -> dict[str, Any]:
 def _move(scratch: Path, final: Path) -> None:
     disk.make_folders(final.parent)
     scratch.rename(final)
-    disk.sync_folder(final.parent)
+    sync_folder(final.parent)
 
 
 async def get(session: AsyncSession, item: Item, bundle_id: int | str) -> Bundle:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import errno
-import os
 import stat
 import threading
 from collections.abc import Callable, Iterable
@@ -16,6 +14,7 @@ from typing import TypeVar
 import anyio
 import anyio.lowlevel
 
+from rostra.durable import sync_folder
 from rostra.ids import new_key
 from rostra.trees import remove_tree
 
@@ -73,25 +72,6 @@ def _long_ones() -> anyio.CapacityLimiter:
 def scratch_beside(final: Path) -> Path:
     """Return a name in the same folder that start-up removes when a crash leaves it."""
     return final.parent / f"{SCRATCH}{new_key()}"
-
-
-def sync_folder(folder: Path) -> None:
-    """Put the folder's names on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_everything_under(folder: Path) -> None:
-    """Put all files of the folder's file system on disk: one call instead of one for each of thousands of files."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
-            raise OSError(ctypes.get_errno(), "the file system could not be written")
-    finally:
-        os.close(descriptor)
 
 
 def make_folders(folder: Path) -> None:

@@ -20,14 +20,13 @@ from rostra.content.disk import (
     make_folders,
     remove,
     scratch_beside,
-    sync_everything_under,
-    sync_folder,
 )
 from rostra.content.errors import BundleFileMissing, BundleNotWritten, InvalidManifest
 from rostra.content.gzipped import Bounds, Gunzip
 from rostra.content.layout import MANIFEST, Layout, Node
 from rostra.content.manifest import Manifest
 from rostra.content.tarball import Member, Sort, Tarball
+from rostra.durable import sync_everything_under, sync_folder
 
 DEFAULT = Bounds()
 

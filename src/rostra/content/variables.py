@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rostra.content.disk import scratch_beside, sync_folder
+from rostra.content.disk import scratch_beside
 from rostra.content.errors import (
     DuplicateVariable,
     EmptyVariableName,
@@ -22,6 +22,7 @@ from rostra.content.errors import (
 )
 from rostra.content.names import storable
 from rostra.content.tables import Item, Variable
+from rostra.durable import sync_folder
 
 Change = tuple[str, str | None]
 

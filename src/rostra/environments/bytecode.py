@@ -19,8 +19,9 @@ from pathlib import Path
 
 import anyio
 
+from rostra.durable import sync_everything_under
 from rostra.environments import compile_files
-from rostra.environments.folders import own, read_plain, scratch, sync_all
+from rostra.environments.folders import own, read_plain, scratch
 from rostra.environments.site import Site, silent
 from rostra.runtimes.model import Runtime
 
@@ -149,7 +150,7 @@ async def _compile(site: Site, missing: list[Source], folder: Path) -> None:
 
 def _shelve(sources: list[Source], out: Path, folder: Path, tag: str) -> None:
     """Move new bytecode into the store and link it. Nothing gets its name there before its content is on disk."""
-    sync_all(out)
+    sync_everything_under(out)
     made: set[str] = set()
     for done in sorted(out.glob("done-*")):
         for line in read_plain(done).splitlines():

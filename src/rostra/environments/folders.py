@@ -6,7 +6,6 @@ What was built from foreign code is hostile: nothing here follows a symbolic lin
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import stat
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import anyio
 
+from rostra.durable import sync_everything_under, sync_folder
 from rostra.errors import Unavailable
 from rostra.ids import new_key
 from rostra.trees import remove_tree, walk
@@ -99,7 +99,7 @@ def read_plain(path: Path, limit: int = 50_000_000) -> str:
 
 def publish(place: Path, final: Path) -> bool:
     """Make ``place`` durable and rename it to ``final``. False: ``final`` was there already and was left alone."""
-    sync_all(place)
+    sync_everything_under(place)
     try:
         os.rename(place, final)  # noqa: PTH104  # fails when final is a folder with something in it
     except OSError as why:
@@ -114,21 +114,3 @@ def publish(place: Path, final: Path) -> bool:
     final.chmod(0o555)
     sync_folder(final.parent)
     return True
-
-
-def sync_all(path: Path) -> None:
-    """Bring everything written on the file system of ``path`` to disk: thousands of files at once, unlike fsync."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(handle) != 0:
-            raise OSError(ctypes.get_errno(), "syncfs failed", str(path))
-    finally:
-        os.close(handle)
-
-
-def sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

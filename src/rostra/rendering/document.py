@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from rostra.durable import publish
 from rostra.ids import new_key
 from rostra.rendering.declared import declare
 from rostra.rendering.job import Rendered, RenderFailed, RenderTimedOut, Say
@@ -102,7 +103,7 @@ async def render_document(job: DocumentJob, shell: Shell, say: Say) -> Rendered:
         folders = Folders(scratch / "work", scratch / "out", scratch / "told")
         await _run(job, folders, shell, say)
         primary = await to_the_end(_take_over, job, folders, scratch / "page")
-        await to_the_end(_publish, scratch / "page", job.output)
+        await to_the_end(publish, scratch / "page", job.output)
     return Rendered(
         folder=job.output,
         primary=primary,
@@ -232,18 +233,3 @@ def copy_plain(source: Path, target: Path) -> None:
             if files > _MOST_FILES or left < 0:
                 raise RenderFailed("it makes more files than are kept", hint="Write fewer or smaller files.")
             shutil.copyfile(os.path.join(folder, name), inside / name, follow_symlinks=False)  # noqa: PTH118
-
-
-def _publish(finished: Path, output: Path) -> None:
-    for path in (finished, *finished.rglob("*")):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    finished.rename(output)
-    descriptor = os.open(output.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

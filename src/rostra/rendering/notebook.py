@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from rostra.durable import publish
 from rostra.ids import new_key
 from rostra.rendering.job import PRIMARY, KernelPlaces, Rendered, RenderFailed, RenderJob, RenderTimedOut, Say
 from rostra.rendering.kernel_command import command, environment
@@ -38,7 +39,7 @@ async def render(job: RenderJob, say: Say, renderers: Renderers = _PLAIN) -> Ren
     begun = asyncio.get_running_loop().time()
     async with _scratch(job) as scratch:
         done = await _in_time(job, scratch, say, renderers)
-        await to_the_end(_publish, scratch / "out", job.output)
+        await to_the_end(publish, scratch / "out", job.output)
     if done["external"]:
         say(f"The page fetches {' and '.join(done['external'])} from a public site when it is read")
     return Rendered(
@@ -181,18 +182,3 @@ async def _end(renderer: Renderer) -> None:
     if not renderer.ended:
         await to_the_end(end_tree, renderer.pid)
     await renderer.wait()
-
-
-def _publish(finished: Path, output: Path) -> None:
-    for path in (finished, *(place for place in finished.rglob("*") if place.is_file())):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    finished.rename(output)
-    descriptor = os.open(output.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
