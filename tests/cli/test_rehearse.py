@@ -35,9 +35,10 @@ class PlayedSource:
         self.rehearsed = True
         self.mail = True
         self.notified: list[str] = []
+        self.told = TOLD
 
     def report(self) -> Report:
-        return Report(told=TOLD, items=self.items, still=[each["guid"] for each in self.items], server="Rostra")
+        return Report(told=self.told, items=self.items, still=[each["guid"] for each in self.items], server="Rostra")
 
     def rehearse(self, wanted: Wanted | None, resume: str) -> Report:
         self.asked.append((wanted, resume))
@@ -79,6 +80,14 @@ def rostra(capsys: pytest.CaptureFixture[str]) -> Any:
         return int(ended.value.code or 0), out, err
 
     return run
+
+
+def test_what_was_not_started_is_not_offered_for_moving(played: PlayedSource, rostra: Any) -> None:
+    played.told = TOLD | {"steps": ["match", "resolve"]}
+    _, out, err = rostra("rehearse", "--retire", "3.8", "--depth", "resolve")
+    assert ITEMS[0]["reason"] in out, "safe says how far it was looked"
+    assert "rehearse --retire 3.8   starts them too" in err
+    assert "--rebuild-safe" not in err
 
 
 def test_the_table_has_the_worst_first(played: PlayedSource, rostra: Any) -> None:

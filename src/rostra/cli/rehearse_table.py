@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from rostra.rehearsal.model import Outcome
+from rostra.rehearsal.model import Outcome, Step
 from rostra.rehearsal.report import ordered
 
 WIDE = 120  # columns from which a table can be read
@@ -85,7 +85,7 @@ def _list(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Group:
         head = Text.assemble(outcome, "  ", (str(each["title"]), "bold"))
         facts = f"  {owner}, {python}, {visits} {'visit' if visits == '1' else 'visits'} in 30 days"
         lines.append(head + Text(facts, style="dim"))
-        if each["outcome"] != Outcome.safe:
+        if each["outcome"] != Outcome.safe or not _started(told):
             lines.append(Padding(why, (0, 0, 1, 4)))
     return Group(*lines, Text(), _summary(told)) if items else Group(_summary(told))
 
@@ -104,13 +104,22 @@ def next_step(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> st
     """Return what an administrator most likely does now, one line each."""
     version = told["retire"][0]
     steps = []
-    if any(each["outcome"] == Outcome.safe for each in items):
+    if items and not _started(told):
+        again = f"rostra runtimes rehearse --retire {','.join(told['retire'])}"
+        steps.append(f"{again}   starts them too; nothing was started yet")
+        steps.append("  (while the server runs, add --server URL)")
+    elif any(each["outcome"] == Outcome.safe for each in items):
         steps.append(f"rostra runtimes retire {version} --rebuild-safe   moves what is safe, one proven deploy each")
     if any(each["outcome"] != Outcome.safe for each in items):
         steps.append(f"rostra runtimes rehearse --resume {told['id']} --notify   mails owners their own part")
     if not items:
         steps.append(f"rostra runtimes retire {version}   says what to write into the configuration")
     return "\n".join(["Next:", *(f"  {step}" for step in steps)])
+
+
+def _started(told: Mapping[str, Any]) -> bool:
+    """Whether items were started: without that, safe only means that nothing speaks against it so far."""
+    return Step.start.value in told["steps"]
 
 
 def _cells(each: Mapping[str, Any]) -> tuple[Text | str, ...]:
