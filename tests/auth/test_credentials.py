@@ -149,6 +149,22 @@ async def test_a_locked_account_s_cookie_is_nobody(sessions: Sessions) -> None:
         assert await who(session, Credential(Scheme.cookie, token), SETTINGS, NOON) is None
 
 
+async def test_a_render_s_key_outlives_a_start_of_the_server_and_ends_with_the_render(sessions: Sessions) -> None:
+    until = NOON + dt.timedelta(hours=1)
+    async with transaction(sessions) as session:
+        user = await person(session, "ada", NOON)
+        secret = await keys.for_render(session, user.id, "abc", NOON, expires_at=until)
+        await keys.revoke_for_processes_other_than(session, ())
+        found = await who(session, Credential(Scheme.key, secret), SETTINGS, NOON)
+        assert found is not None
+        assert found.via is Via.process_key
+        with pytest.raises(BadCredential):
+            await who(session, Credential(Scheme.key, secret), SETTINGS, until)
+        await keys.revoke_for_render(session, "abc")
+        with pytest.raises(BadCredential):
+            await who(session, Credential(Scheme.key, secret), SETTINGS, NOON)
+
+
 async def test_a_process_key_ends_with_its_process(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
         user = await person(session, "ada", NOON)

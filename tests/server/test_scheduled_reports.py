@@ -92,6 +92,33 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(server, mail, "3.10", pythons)
 
 
+ASKS = notebook(
+    "import json, os, urllib.error, urllib.parse, urllib.request",
+    "key, api = os.environ['CONNECT_API_KEY'], os.environ['CONNECT_SERVER'] + '__api__/v1/'\n"
+    "said = {'Authorization': 'Key ' + key}\n"
+    "me = json.load(urllib.request.urlopen(urllib.request.Request(api + 'user', headers=said)))",
+    "form = {'grant_type': 'urn:ietf:params:oauth:grant-type:token-exchange',\n"
+    "        'subject_token_type': 'urn:posit:connect:content-session-token',\n"
+    "        'subject_token': os.environ['CONNECT_CONTENT_SESSION_TOKEN']}\n"
+    "body = urllib.parse.urlencode(form).encode()\n"
+    "try:\n"
+    "    urllib.request.urlopen(urllib.request.Request(api + 'oauth/integrations/credentials', body, said))\n"
+    "except urllib.error.HTTPError as why:\n"
+    "    refused = json.load(why)['code']\n"
+    "print(f'{me[\"username\"]} was refused with {refused}, key({key})')",
+)
+
+
+def test_a_document_has_a_key_and_a_session_token_as_long_as_it_is_made(world: World) -> None:
+    item = world.deployed(ASKS)
+    page = world.server.get(f"/content/{item.guid}/").text
+    owner = world.server.ask("/__api__/v1/user")["username"]
+    assert f"{owner} was refused with 212" in page, "the token is good; the item has no integration"
+    key = re.search(r"key\((\w+)\)", page[page.index(f"{owner} was refused") :])
+    assert key is not None
+    assert world.server.get("/__api__/v1/user", Authorization=f"Key {key[1]}").status == 401
+
+
 def test_a_test_mail_arrives(world: World) -> None:
     task = world.server.ask("/__api__/v1/tasks/send-test-email", "POST", {"to": "bob@example.org"})
     done = world.server.wait_for(task["task_id"])

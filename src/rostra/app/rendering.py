@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rostra.app.doing import Doing
 from rostra.app.r_documents import Asked, make
-from rostra.content import variables
+from rostra.auth import keys
+from rostra.content import session_tokens, variables
 from rostra.content.builds import Say
 from rostra.content.deploy import Work
 from rostra.content.tables import Rendering
@@ -25,6 +28,9 @@ from rostra.rendering import variants
 from rostra.rendering.job import KernelCommand, KernelPlaces, RenderJob
 from rostra.rendering.notebook import render
 from rostra.rendering.renderers import NICE, PlainRenderers, Renderers
+
+_TOKEN = "CONNECT_CONTENT_SESSION_TOKEN"  # noqa: S105
+_SLACK = dt.timedelta(minutes=10)  # between the making of a render's key and the start of its time limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +58,15 @@ class Renderer:
         folder.parent.mkdir(parents=True, exist_ok=True)
         tools.places.kernel(key).parent.mkdir(parents=True, exist_ok=True)
         given = parameters if parameters is not None else (usual.parameters if usual else {})
-        if not work.kind.python:
-            asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters=given)
-            done = await make(asked, tools, self.host, say, self.doing.began)
-        else:
-            assert environment is not None, "notebooks run in an environment"
-            job = dataclasses.replace(self._job(work, environment, own, key, folder), parameters=given)
-            done = await render(job, say, self.renderers)
+        async with self._credentials(work, key) as credentials:
+            own = {**credentials, **own, _TOKEN: credentials[_TOKEN]}  # the owner may set another key, no other token
+            if not work.kind.python:
+                asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters=given)
+                done = await make(asked, tools, self.host, say, self.doing.began)
+            else:
+                assert environment is not None, "notebooks run in an environment"
+                job = dataclasses.replace(self._job(work, environment, own, key, folder), parameters=given)
+                done = await render(job, say, self.renderers)
         return Rendering(
             item_id=work.item.id,
             bundle_id=work.bundle.id,
@@ -68,6 +76,23 @@ class Renderer:
             rendered_at=tools.clock.now(),
             duration_ms=round(done.duration.total_seconds() * 1000),
         )
+
+    @contextlib.asynccontextmanager
+    async def _credentials(self, work: Work, key: ProcessKey) -> AsyncIterator[dict[str, str]]:
+        """Give what the document speaks to this server with, as long as it is being made."""
+        tools, applications, now = self.tools, self.tools.settings().applications, self.tools.clock.now()
+        token = {_TOKEN: session_tokens.make_for_content(tools.box, work.item.guid)}
+        if not applications.default_api_key_env:
+            yield token
+            return
+        until = now + applications.render_timeout + _SLACK
+        async with transaction(tools.sessions) as session:
+            secret = await keys.for_render(session, work.item.owner_id, key, now, expires_at=until)
+        try:
+            yield {"CONNECT_API_KEY": secret, **token}
+        finally:
+            async with transaction(tools.sessions) as session:
+                await keys.revoke_for_render(session, key)
 
     async def aside(self, work: Work, environment: Environment, folder: Path) -> None:
         """Render the bundle into ``folder``, which nobody is shown.

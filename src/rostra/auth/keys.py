@@ -15,6 +15,7 @@ from rostra.errors import Conflict, Forbidden, Invalid, NotFound
 from rostra.ids import new_secret
 
 _VISITOR = "visit/"  # where the key of a process is kept, for keys that end by time
+_RENDER = "render/"
 
 
 class NoSuchKey(NotFound):
@@ -103,6 +104,28 @@ async def for_visitor(
     return (await _add(session, row))[1]
 
 
+async def for_render(
+    session: AsyncSession, user_id: int, render_key: str, now: dt.datetime, *, expires_at: dt.datetime
+) -> str:
+    """Make the key one render is given; return the secret. Ended by ``revoke_for_render``, or by time after a crash."""
+    over = sa.and_(ApiKey.process_key.startswith(_RENDER), ApiKey.expires_at <= now)
+    await session.execute(sa.delete(ApiKey).where(over))
+    row = ApiKey(
+        user_id=user_id,
+        name=f"render {render_key}",
+        process_key=f"{_RENDER}{render_key}",
+        role=None,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return (await _add(session, row))[1]
+
+
+async def revoke_for_render(session: AsyncSession, render_key: str) -> None:
+    """End the key of a render that is over."""
+    await revoke_for_process(session, f"{_RENDER}{render_key}")
+
+
 async def forget_expired_visitors(session: AsyncSession, now: dt.datetime) -> None:
     """Remove the keys of visits that are over."""
     over = sa.and_(ApiKey.process_key.startswith(_VISITOR), ApiKey.expires_at <= now)
@@ -143,7 +166,10 @@ async def revoke_for_process(session: AsyncSession, process_key: str) -> None:
 
 
 async def revoke_for_processes_other_than(session: AsyncSession, running: Collection[str]) -> None:
-    """At start: end the keys of every process that does not run any more."""
-    visitor = ApiKey.process_key.startswith(_VISITOR)
-    gone = sa.and_(ApiKey.process_key.is_not(None), ApiKey.process_key.not_in(running), sa.not_(visitor))
+    """At start: end the keys of every process that does not run any more, but those that end by time.
+
+    A render is no process of the keeper, and may be at work on another server.
+    """
+    timed = sa.or_(ApiKey.process_key.startswith(_VISITOR), ApiKey.process_key.startswith(_RENDER))
+    gone = sa.and_(ApiKey.process_key.is_not(None), ApiKey.process_key.not_in(running), sa.not_(timed))
     await session.execute(sa.delete(ApiKey).where(gone))
