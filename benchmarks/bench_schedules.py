@@ -32,6 +32,7 @@ from support.server import Server, running_server
 NAME = "schedules"
 VISIT_EVERY = 0.02
 ALONE_SECONDS = 5.0
+MOST_SECONDS = 10.0  # a document may take; whoever waits for more waits for nothing
 AT_ONCE = 2  # Applications.ScheduleConcurrency
 
 
@@ -142,7 +143,10 @@ def visits(item: Direct, until: float) -> list[float]:
 
 async def until_drained(server: Server, bystander: Direct, count: int) -> list[float]:
     taken: list[float] = []
-    while finished(server) < count:
+    end = time.monotonic() + 60 + MOST_SECONDS * count
+    while (done := finished(server)) < count:
+        if time.monotonic() > end:
+            raise TimeoutError(f"{done} of {count} documents were rendered in time")
         taken += await asyncio.to_thread(visits, bystander, time.monotonic() + 1)
     return taken
 
