@@ -73,6 +73,7 @@ async def test_one_that_was_removed_or_has_expired_is_refused(world: World) -> N
         ({"name": "x", "scopes": ["everything"]}, 400, 25),
         ({"name": "x", "scopes": "audit:read"}, 400, 25),
         ({"name": "x", "scopes": ["audit:read"], "expires_at": "2026-01-01T00:00:00Z"}, 400, 25),
+        ({"name": "x", "scopes": ["audit:read"], "expires_at": "9999-12-31T23:59:59-14:00"}, 400, 25),
         ({"name": "monitor", "scopes": ["audit:read"]}, 409, 26),
     ],
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from rostra.api import legacy, openapi, problems
+from rostra.api import edge, legacy, openapi, problems
 from rostra.api import schedules as legacy_schedules
 from rostra.api import variants as legacy_variants
 from rostra.api.bodies import Drained
@@ -109,6 +109,7 @@ def application() -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(edge.no_nul)],
     )
     for router in ROUTERS:
         app.include_router(router)

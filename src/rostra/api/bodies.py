@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import MutableMapping
 from typing import Any, TypeVar, cast
 
@@ -81,13 +82,23 @@ async def _read(request: Request, limit: int) -> bytes:
 def understood(adapter: TypeAdapter[T], raw: bytes) -> T:
     """Raises: BadJson."""
     try:
-        return adapter.validate_python(json.loads(raw) if raw.strip() else {})
+        return adapter.validate_python(
+            json.loads(raw, parse_float=_finite, parse_constant=_finite) if raw.strip() else {}
+        )
     except ValidationError as why:
         first = why.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadJson(f"{where}: {first['msg']}" if where else first["msg"]) from why
     except (ValueError, RecursionError) as why:
         raise BadJson(f"not JSON ({str(why)[:200]})") from why
+
+
+def _finite(text: str) -> float:
+    """Read a number as JSON has them; Python's reader would take ``NaN``, which no database's JSON does."""
+    found = float(text)
+    if not math.isfinite(found):
+        raise ValueError(f"{text[:20]} is no number")
+    return found
 
 
 class Drained:

@@ -18,7 +18,7 @@ from rostra.auth.principals import Principal, Role, Via
 from rostra.auth.sessions import XSRF_COOKIE, XSRF_HEADER
 from rostra.content import audit_log
 from rostra.db.engine import transaction
-from rostra.errors import Forbidden, NotSignedIn
+from rostra.errors import Forbidden, Invalid, NotSignedIn
 
 _AFTER = "after_commit"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -45,6 +45,21 @@ class RoleTooLow(Forbidden):
             f"you need to be {'an' if needed is Role.administrator else 'a'} {needed.value} to do this",
             hint="Ask an administrator, or use a key that is not limited to a lower role.",
         )
+
+
+class NulInAddress(Invalid):
+    """No database can look for it, and no name has it."""
+
+    code = "nul-in-address"
+
+    def __init__(self) -> None:
+        super().__init__("the address has a NUL character", hint="Leave the %00 out.")
+
+
+async def no_nul(request: Request) -> None:
+    """Raises: NulInAddress."""
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise NulInAddress
 
 
 def _services(request: Request) -> Services:

@@ -16,6 +16,7 @@ from rostra.ids import new_guid, new_secret
 
 # Told from a person's key by its beginning, so that neither is looked for among the other.
 PREFIX = "rst_"
+_LAST_YEAR = 9000  # what is written down in another time zone must be a year that there is
 SCOPES = {
     "server-settings:read": "Read what runtimes the server offers, and its time zones.",
     "instrumentation:read": "Read who used which content, and what its processes take.",
@@ -82,6 +83,8 @@ async def create(
         raise ServiceTokenInvalid(f"scopes is a list of some of {', '.join(SCOPES)}")
     if expires_at is not None and expires_at <= now:
         raise ServiceTokenInvalid("it would have expired already")
+    if expires_at is not None and expires_at.year > _LAST_YEAR:
+        raise ServiceTokenInvalid(f"expires_at lies after the year {_LAST_YEAR}; leave it out for a token that stays")
     if (await session.execute(sa.select(ServiceToken.id).where(ServiceToken.name == name.strip()))).first():
         raise ServiceTokenTaken(name.strip())
     secret = PREFIX + new_secret()

@@ -109,6 +109,10 @@ def _changeable(who: Principal, guids: list[str]) -> sa.Select[int]:
     return wanted.where(Item.guid.in_(guids[:MOST_GUIDS])) if guids else wanted
 
 
+# Nothing happened before; and everything between can be moved a little, and be another zone's.
+_FIRST, _LAST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+
+
 def moment(name: str, text: str, *, end: bool = False) -> dt.datetime | None:
     """Read RFC 3339, or a day: its first moment, or with ``end`` the first after it."""
     if not text:
@@ -118,11 +122,10 @@ def moment(name: str, text: str, *, end: bool = False) -> dt.datetime | None:
     except ValueError:
         raise BadMoment(name) from None
     whole_day = len(text) <= len("2026-09-01")
-    found = found if found.tzinfo else found.replace(tzinfo=dt.UTC)
-    try:
-        return found + dt.timedelta(days=1) if end and whole_day else found
-    except OverflowError:
-        raise BadMoment(name) from None
+    found = max(found if found.tzinfo else found.replace(tzinfo=dt.UTC), _FIRST)
+    if found > _LAST:
+        raise BadMoment(name)
+    return found + dt.timedelta(days=1) if end and whole_day else found
 
 
 def _hit(row: Row) -> dict[str, Any]:
