@@ -62,9 +62,17 @@ async def visits(session: AsyncSession, item: Item, *days: float) -> None:
     await usage.store(session, [Seen(item=item.guid, user=None, path="/", at=when, agent="") for when in at])
 
 
-def server(offered: str, *, retired: str = "", running: dict[str, int] | None = None) -> Server:
+def server(
+    offered: str, *, retired: str = "", running: dict[str, int] | None = None, scheduled: dict[str, str] | None = None
+) -> Server:
     rules = rules_of(sections.Python(retired=(retired,) if retired else ()))
-    return Server(runtimes=offer(offered), policy=Policy.major_minor, rules=rules, running=running or {})
+    return Server(
+        runtimes=offer(offered),
+        policy=Policy.major_minor,
+        rules=rules,
+        running=running or {},
+        scheduled=scheduled or {},
+    )
 
 
 async def small(session: AsyncSession) -> dict[str, Item]:
@@ -127,6 +135,15 @@ async def test_filters(session: AsyncSession, wanted: dict[str, object], expecte
     found = await audit.audit(session, server("3.11.7"), Wanted(**wanted), NOW)  # type: ignore[arg-type]
     assert [row.title for row in found.items] == expected, why
     assert sum(row.items for row in found.versions) == len(expected)
+
+
+async def test_an_item_says_when_it_is_rendered(session: AsyncSession) -> None:
+    items = await small(session)
+    told = server("3.11.7", scheduled={items["sales"].guid: "every hour"})
+    found = await audit.audit(session, told, Wanted(), NOW)
+    by_guid = {row.guid: audit_report.item_json(row, str)["schedule"] for row in found.items}
+    assert by_guid.pop(items["sales"].guid) == "every hour"
+    assert set(by_guid.values()) == {None}
 
 
 async def test_environments_are_counted(session: AsyncSession) -> None:

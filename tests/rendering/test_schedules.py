@@ -71,6 +71,14 @@ async def test_a_schedule_runs_when_it_is_due_and_not_before(engine: AsyncEngine
     assert await tick(engine, NOON) == []
 
 
+async def test_the_schedules_of_items_are_told_in_words(engine: AsyncEngine) -> None:
+    await fill(engine, 2)
+    async with transaction(session_factory(engine)) as session:
+        await session.execute(sa.update(ScheduleRow).where(ScheduleRow.id == 2).values(paused=True))
+    async with transaction(session_factory(engine)) as session:
+        assert await schedules.by_item(session) == {"guid0": "every hour", "guid1": "every hour (paused)"}
+
+
 async def test_what_was_missed_runs_once(engine: AsyncEngine) -> None:
     await fill(engine)
     late = NOON + dt.timedelta(hours=7, minutes=20)

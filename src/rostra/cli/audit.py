@@ -84,6 +84,7 @@ async def _audit(ready: Loaded, wanted: Wanted) -> Audit:
     from rostra.cli.reading import reading
     from rostra.clock import SystemClock
     from rostra.content.audit import Server, audit, running_processes
+    from rostra.rendering import schedules
     from rostra.runtimes import eol
     from rostra.runtimes.catalog import inspect
     from rostra.runtimes.eol_refresh import refresh
@@ -100,6 +101,7 @@ async def _audit(ready: Loaded, wanted: Wanted) -> Audit:
             policy=catalog.policy,
             rules=catalog.rules,
             running=await running_processes(session) if _serves(settings.server.data_dir) else {},
+            scheduled=await schedules.by_item(session),
             ends=eol.table_with(kept),
         )
         return await audit(session, server, wanted, SystemClock().now())

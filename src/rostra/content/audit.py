@@ -1,6 +1,6 @@
 """The audit of Python: for each version what depends on it, for each item whose it is and how much it is used.
 
-Two queries, however many items there are.
+Two queries, however many items there are; what rooms above know (processes, schedules) is handed in.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRow:
-    """One item whose live bundle was built for a Python. ``lost``: nothing here can run it any more."""
+    """One item whose live bundle was built for a Python.
+
+    ``lost``: nothing here can run it any more. ``schedule`` is in words, empty when it has none.
+    """
 
     guid: str
     title: str
@@ -63,6 +66,7 @@ class ItemRow:
     visits_30: int
     visits_90: int
     processes: int = 0
+    schedule: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +97,16 @@ class Audit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """What the audit is told of the server. ``running`` is how many processes each item has, by guid."""
+    """What the audit is told of the server.
+
+    By an item's guid: ``running`` is how many processes it has, ``scheduled`` when it is rendered, in words.
+    """
 
     runtimes: Sequence[Runtime]
     policy: Policy
     rules: Sequence[Rule] = ()
     running: Mapping[str, int]
+    scheduled: Mapping[str, str] = field(default_factory=dict)
     ends: Mapping[eol.Series, dt.date] = field(default_factory=lambda: eol.SHIPPED)
 
 
@@ -215,6 +223,7 @@ def _item(row: Any, server: Server, verdicts: Verdicts) -> ItemRow:
         visits_30=row.visits_30,
         visits_90=row.visits_90,
         processes=server.running.get(row.guid, 0),
+        schedule=server.scheduled.get(row.guid, ""),
     )
 
 

@@ -63,6 +63,7 @@ def item_json(row: ItemRow, address: Address) -> dict[str, Any]:
         "visits_30_days": row.visits_30,
         "visits_90_days": row.visits_90,
         "processes": row.processes,
+        "schedule": row.schedule or None,
     }
 
 

@@ -19,6 +19,7 @@ from rostra.errors import Conflict, NotFound
 from rostra.jobs.tables import Task
 from rostra.rendering.calendar import Schedule, next_run
 from rostra.rendering.calendar_payload import checked
+from rostra.rendering.calendar_words import described
 from rostra.rendering.tables import ScheduleRow, Variant
 
 RENDER, SCHEDULED = "render", "scheduled-render"  # the kinds of task that render a document again
@@ -121,6 +122,17 @@ def calendar_of(row: ScheduleRow) -> Schedule:
 async def remove(session: AsyncSession, row: ScheduleRow) -> None:
     await session.delete(row)
     await session.flush()
+
+
+async def by_item(session: AsyncSession) -> dict[str, str]:
+    """Return the schedules of each item that has some, in words, by its guid; one query."""
+    found = sa.select(Item.guid, ScheduleRow).join(Variant, Variant.id == ScheduleRow.variant_id)
+    found = found.join(Item, Item.id == Variant.item_id).order_by(Variant.is_default.desc(), Variant.id)
+    words: dict[str, list[str]] = {}
+    for guid, row in await session.execute(found.where(Item.deleted_at.is_(None))):
+        paused = " (paused)" if row.paused else ""
+        words.setdefault(guid, []).append(f"{described(calendar_of(row))}{paused}")
+    return {guid: "; ".join(each) for guid, each in words.items()}
 
 
 async def soonest(session: AsyncSession) -> dt.datetime | None:

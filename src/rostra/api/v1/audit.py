@@ -15,6 +15,7 @@ from rostra.config.values import version_range
 from rostra.content import audit_report
 from rostra.content.audit import Audit, Server, Wanted, audit
 from rostra.errors import Invalid
+from rostra.rendering import schedules
 from rostra.runtimes import eol
 from rostra.runtimes.lifecycle import rules_of
 from rostra.runtimes.model import Policy
@@ -62,6 +63,7 @@ async def audit_runtimes(
         policy=Policy(settings.python.version_matching),
         rules=rules_of(settings.python),
         running=live.running(),
+        scheduled=await schedules.by_item(session),
         ends=eol.table_with(settings.server.data_dir / "cache" / eol.FILE),
     )
     found = await audit(session, server, wanted, live.clock.now())
