@@ -76,6 +76,7 @@ async def test_nonsense_is_refused(world: World, body: dict[str, Any], said: str
         ("GET", "v1/rehearsals/x/report"),
         ("POST", "v1/rehearsals/x/rebuild"),
         ("POST", "v1/rehearsals/x/notify"),
+        ("POST", "v1/rehearsals/x/resume"),
     ],
 )
 async def test_only_administrators_may(world: World, name: str, method: str, path: str) -> None:
@@ -108,6 +109,47 @@ async def test_one_is_stopped_once(world: World) -> None:
     made = await root.made("v1/rehearsals", {"retire": "3.11"})
     assert (await root.ask("DELETE", f"v1/rehearsals/{made['id']}")).json()["state"] == "cancelled"
     assert (await root.ask("DELETE", f"v1/rehearsals/{made['id']}")).status_code == 409
+
+
+async def ended(world: World) -> None:
+    """Play the worker: every task has ended."""
+    async with transaction(world.live.sessions) as session:
+        await session.execute(sa.update(Task).values(finished_at=world.clock.now()))
+
+
+async def test_one_that_was_stopped_goes_on_with_what_is_left(world: World) -> None:
+    await live_item(world)
+    await live_item(world)
+    root = world.client("root")
+    made = await root.made("v1/rehearsals", {"retire": "3.11"})
+    async with transaction(world.live.sessions) as session:
+        first = (await records.waiting(session, made["id"]))[0]
+        await records.store(session, made["id"], item(first, "safe"))
+    await root.ask("DELETE", f"v1/rehearsals/{made['id']}")
+    await ended(world)
+    again = await root.made(f"v1/rehearsals/{made['id']}/resume", {})
+    assert (again["id"], again["state"], again["waiting"]) == (made["id"], "waiting", 1)
+    assert again["task_id"] != made["task_id"]
+    assert again["summary"]["safe"] == 1
+    assert await tasks(world, "rehearse") == [{"rehearsal": made["id"]}] * 2
+
+
+async def test_one_that_has_not_ended_does_not_begin_again(world: World) -> None:
+    root = world.client("root")
+    made = await root.made("v1/rehearsals", {"retire": "3.11"})
+    assert (await root.post(f"v1/rehearsals/{made['id']}/resume", {})).status_code == 409
+    await root.ask("DELETE", f"v1/rehearsals/{made['id']}")
+    answer = await root.post(f"v1/rehearsals/{made['id']}/resume", {})
+    assert answer.status_code == 409
+    assert answer.json()["error"].startswith("the rehearsal is still under way.")
+
+
+async def test_one_that_is_done_does_not_begin_again(world: World) -> None:
+    root = world.client("root")
+    made = await root.made("v1/rehearsals", {"retire": "3.11"})
+    await judged(world, made["id"])
+    await ended(world)
+    assert (await root.post(f"v1/rehearsals/{made['id']}/resume", {})).status_code == 409
 
 
 async def test_safe_items_are_moved_by_a_task_each(world: World) -> None:

@@ -45,6 +45,7 @@ IN_VAIN = {
     ("POST", "/v1/oauth/integrations/{guid}/verify"): "it has no account of its own",
     ("POST", "/v1/rehearsals/{rehearsal_id}/rebuild"): "the rehearsal is not done",
     ("POST", "/v1/rehearsals/{rehearsal_id}/notify"): "no mail is sent",
+    ("POST", "/v1/rehearsals/{rehearsal_id}/resume"): "it was not stopped",
 }
 MENDED = ("/image", "/thumbnail", "{schedule_id}", "/{key}", "/{key_id}")  # several operations take these away
 QUERIES = {"include": "owner,tags,vanity_url,bookmarked", "retire": "3.8", "q": SEEN, "search": SEEN, "limit": "500"}

@@ -75,7 +75,7 @@ class Served:
     remote: Remote
 
     def rehearse(self, wanted: Wanted | None, resume: str) -> Report:
-        told = self.remote.ask("POST", "v1/rehearsals", _body(wanted)) if wanted else self._told(resume)
+        told = self.remote.ask("POST", "v1/rehearsals", _body(wanted)) if wanted else self._gone_on(resume)
         print(_named(told["id"]), file=sys.stderr)
         try:
             with table.progress() as show:
@@ -84,6 +84,13 @@ class Served:
             self.remote.ask("DELETE", f"v1/rehearsals/{told['id']}")
             raise
         return self._report(told["id"])
+
+    def _gone_on(self, rehearsal_id: str) -> dict[str, Any]:
+        """Return one that was stopped as it goes on, any other as it is."""
+        told = self._told(rehearsal_id)
+        if told["state"] in ("cancelled", "failed"):
+            told = dict(self.remote.ask("POST", f"v1/rehearsals/{rehearsal_id}/resume"))
+        return told
 
     def _follow(self, told: Mapping[str, Any], show: table.Shown) -> None:
         first = 0

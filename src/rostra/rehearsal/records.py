@@ -21,6 +21,7 @@ from rostra.rehearsal.tables import BuiltAside, Finding, Rehearsal, RehearsedIte
 from rostra.rehearsal.target import Wish
 
 RUNNING = ("waiting", "running")
+STOPPED = ("cancelled", "failed")
 KEPT = 20  # rehearsals remembered
 _CHUNK = 500  # fewer than any database's limit of values in one statement
 
@@ -133,6 +134,13 @@ async def enter(
     change = sa.update(Rehearsal).where(Rehearsal.id == rehearsal_id, Rehearsal.state.in_(RUNNING)).values(values)
     done = await session.execute(change.returning(Rehearsal.id).execution_options(synchronize_session=False))
     return done.first() is not None
+
+
+async def reopen(session: AsyncSession, rehearsal_id: str) -> bool:
+    """Let one that was stopped or failed wait again, with the results it has; False when it is in no such state."""
+    change = sa.update(Rehearsal).where(Rehearsal.id == rehearsal_id, Rehearsal.state.in_(STOPPED))
+    change = change.values(state="waiting", note="", finished_at=None).returning(Rehearsal.id)
+    return (await session.execute(change.execution_options(synchronize_session=False))).first() is not None
 
 
 async def state_of(session: AsyncSession, rehearsal_id: str) -> str:

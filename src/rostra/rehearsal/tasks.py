@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
+from rostra.errors import Conflict
 from rostra.ids import TaskId
 from rostra.jobs.output import TaskLog
 from rostra.jobs.queue import Work
+from rostra.jobs.tables import Task
 from rostra.jobs.tasks import Tasks
 from rostra.jobs.worker import Handler
 from rostra.rehearsal import records
@@ -27,12 +29,44 @@ from rostra.rehearsal.walk import Walk
 REHEARSE, MOVE = "rehearse", "move"
 
 
+class NotStopped(Conflict):
+    """There is nothing to go on with."""
+
+    code = "rehearsal-not-stopped"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(
+            f"the rehearsal is {state}", hint="Only one that was stopped or failed goes on; wait until it has ended."
+        )
+
+
 async def enqueue(session: AsyncSession, tasks: Tasks, wanted: Wanted, user_id: int | None) -> Rehearsal:
     """Write a rehearsal down with the task that carries it out; one at a time runs."""
     made = await records.begin(session, wanted, tasks.clock.now(), user_id)
     made.task_id = await tasks.enqueue(session, REHEARSE, {"rehearsal": made.id}, subject="rehearsals", user_id=user_id)
     await session.flush()
     return made
+
+
+async def resume(session: AsyncSession, tasks: Tasks, rehearsal_id: str, user_id: int | None) -> Rehearsal:
+    """Go on with one that was stopped or failed: what was judged stays, a task of its own judges the rest.
+
+    Raises:
+        NoSuchRehearsal
+        NotStopped: it goes on, is done, or the task that was told to stop has not ended yet.
+    """
+    found = await records.get(session, rehearsal_id)
+    before = await session.get(Task, found.task_id) if found.task_id else None
+    if before is not None and before.finished_at is None:
+        raise NotStopped("still under way")  # what stops now would stop the one that follows as well
+    if not await records.reopen(session, found.id):
+        raise NotStopped(found.state)
+    await session.refresh(found)
+    found.task_id = await tasks.enqueue(
+        session, REHEARSE, {"rehearsal": found.id}, subject="rehearsals", user_id=user_id
+    )
+    await session.flush()
+    return found
 
 
 async def enqueue_moves(

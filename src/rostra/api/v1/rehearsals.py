@@ -100,6 +100,13 @@ async def cancel_rehearsal(rehearsal_id: str, who: Administrator, live: Live, se
     return await _shown(session, rehearsal_id)
 
 
+@router.post("/v1/rehearsals/{rehearsal_id}/resume", status_code=202)
+async def resume_rehearsal(rehearsal_id: str, who: Administrator, live: Live, session: Writing) -> dict[str, Any]:
+    """Go on with one that was stopped or failed; what was judged before stays."""
+    found = await tasks.resume(session, live.tasks, rehearsal_id, who.user_id)
+    return await _shown(session, found.id)
+
+
 @router.get("/v1/rehearsals/{rehearsal_id}/report")
 async def get_report(
     rehearsal_id: str,
