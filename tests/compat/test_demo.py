@@ -24,7 +24,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def demo(folder: Path, port: int, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, ROOT / "scripts" / "demo.py", "--folder", folder, "--port", str(port), *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ))
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=dict(os.environ),
+        # Tests that were started in the background of a shell ignore Ctrl-C, and what they start would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one call, no thread here
+    )
 
 
 def until_it_serves(process: subprocess.Popen[str]) -> str:
@@ -46,8 +54,8 @@ def test_the_demonstration_publishes_once_and_stops_cleanly(folder: Path) -> Non
     with demo(folder, port, "flask", "html") as first:
         said = until_it_serves(first)
         first.send_signal(signal.SIGINT)
-        said += first.stdout.read() if first.stdout else ""
         assert first.wait(60) == 0, said
+        said += first.stdout.read() if first.stdout else ""
     assert "2 of 2 samples answer" in said
     assert re.search(r"ok +Unit desk \(Flask\) +Python 3\.\d+\.\d+ +\d+\.\d s", said), said
     with demo(folder, port, "--once", "flask", "html") as second:

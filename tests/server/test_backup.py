@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.direct import Direct, new_item
 from support.server import BIN, Server, running_server
+from support.watching import until, within
 
 pytestmark = [pytest.mark.server, pytest.mark.interpreters, pytest.mark.xdist_group("backup")]
 
@@ -47,8 +48,7 @@ def test_what_was_lost_is_served_again(server: Server, tmp_path: Path) -> None:
 
     assert "Next: rostra serve" in rostra("restore", file, "--config", server.config)
     server.start()
-    told = server.get("/sales/")
-    assert told.status == 200
+    until(lambda: server.get("/sales/").status == 200, within(60), "what was restored does not answer")
     assert Direct(server, item.guid).told()["greeting"] == "hello", "variables can be read: their key came along"
     assert "kept" in page.get().text
     assert later.get().status == 404, "what came after the backup is unknown"
