@@ -182,6 +182,15 @@ async def test_a_launcher_that_refuses_is_passed_on(house: House, pools: Pools) 
         await pools.ensure(ONE)
 
 
+async def test_what_never_began_is_ended_as_well(house: House, pools: Pools) -> None:
+    """What was made ready for it, such as its key, ends with it."""
+    house.launcher.refuse = "no room on this host"
+    launch = await house.make_launch(ProcessKey(new_key()))
+    with pytest.raises(Exception, match="no room on this host"):
+        await pools.prove(launch)
+    await until(lambda: house.records == [("ended", (launch.key, -1, True))])
+
+
 async def test_a_problem_with_making_the_launch_is_passed_on(house: House, pools: Pools) -> None:
     async def no_python(key: ProcessKey) -> Launch:
         raise Gone("Python 3.8 is not installed any more")

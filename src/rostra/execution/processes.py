@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 GRACE_SECONDS = 5.0
 HEARD_SECONDS = 2.0  # between the end of a process and the keeper's word of it; a keeper that is gone says nothing
+NEVER_BEGAN = -1  # the exit code of what was never a process
 T = TypeVar("T")
 
 Started = Callable[[Launch, Running, PoolKey | None], Awaitable[None]]
@@ -79,14 +80,19 @@ class Processes:
         try:
             running = await self._launcher.start(launch)
         except Problem as why:
-            self._forget(process)
+            self._never_began(process)
             return why
         except BaseException:
-            self._forget(process)
+            self._never_began(process)
             raise
         log.info("process started", process=launch.key, pool=pool_key, pid=running.pid)
         self._journal.put_nowait(self._record(partial(self._on_started, launch, running, pool_key)))
         return await self._until_ready(process, timeout)
+
+    def _never_began(self, process: Process) -> None:
+        """Forget a process that was not started, and let what was made ready for it end: its key was good already."""
+        self._forget(process)
+        self._journal.put_nowait(self._record(partial(self._on_ended, process.key, NEVER_BEGAN, True)))
 
     async def take_over(self, running: Running, process: Process, timeout: dt.timedelta) -> bool:
         """Take on a process found running; False, and it is ended, when it does not answer in time."""
