@@ -68,6 +68,7 @@ def last(server: Server) -> dict[str, Any]:
 def test_each_owner_is_mailed_their_own_part_once(world: World, tmp_path: Path) -> None:
     server = world.server
     named = ("--server", server.url, "--api-key", server.key)
+    before = len(world.mail.taken)
     done = rostra("--retire", "3.11", "--onto", "3.13", "--notify", "--pages", str(tmp_path / "pages"), *named)
     assert done.returncode == 0, done.stderr
     assert "Owners who are mailed their own part: 1" in done.stderr
@@ -76,7 +77,7 @@ def test_each_owner_is_mailed_their_own_part_once(world: World, tmp_path: Path) 
         f"{server.ask('/__api__/v1/user')['username']}.html",
         "eve.html",
     ]
-    (taken,) = world.mail.wait_for(1)
+    (taken,) = world.mail.wait_for(before + 1)[before:]
     assert taken.recipients == ["ada@example.org"]
     assert taken.message["Subject"] == "Python 3.11 will be retired: 1 item of yours needs you"
     for part in (taken.part("plain"), taken.part("html")):
@@ -98,19 +99,34 @@ def test_who_has_it_now_is_told(world: World) -> None:
     server.ask("/__api__/v1/rehearsals", "POST", {"retire": "3.11", "onto": "3.13"})
     server.wait_for(last(server)["task_id"])
     world.items["broken"].change(owner_guid=bob["guid"])
-    before = len(world.mail.taken)
-    told = server.ask(f"/__api__/v1/rehearsals/{last(server)['id']}/notify", "POST", {})
-    assert told == {"mailed": ["bob"], "before": [], "unreachable": ["eve"]}
-    assert world.mail.wait_for(before + 1)[-1].recipients == ["bob@example.org"]
+    try:
+        before = len(world.mail.taken)
+        told = server.ask(f"/__api__/v1/rehearsals/{last(server)['id']}/notify", "POST", {})
+        assert told == {"mailed": ["bob"], "before": [], "unreachable": ["eve"]}
+        assert world.mail.wait_for(before + 1)[-1].recipients == ["bob@example.org"]
+    finally:
+        world.items["broken"].change(owner_guid=server.ask("/__api__/v1/user")["guid"])
 
 
-def test_without_mail_nothing_is_begun(world: World, tmp_path: Path) -> None:
-    """Last: the server's settings are changed."""
+def test_without_mail_nothing_is_begun(world: World) -> None:
     server = world.server
-    count = len(server.ask("/__api__/v1/rehearsals"))
+    server.wait_for(server.ask("/__api__/v1/rehearsals", "POST", {"retire": "3.11", "onto": "3.13"})["task_id"])
+    with_mail = server.config.read_text()
+    restart(server, with_mail.replace("EmailProvider = smtp", "EmailProvider = none"))
+    try:
+        refuses(server)
+    finally:
+        restart(server, with_mail)
+
+
+def restart(server: Server, config: str) -> None:
     server.stop()
-    server.config.write_text(server.config.read_text().replace("EmailProvider = smtp", "EmailProvider = none"))
+    server.config.write_text(config)
     server.start()
+
+
+def refuses(server: Server) -> None:
+    count = len(server.ask("/__api__/v1/rehearsals"))
     for where in (("--server", server.url, "--api-key", server.key), ("--config", str(server.config))):
         done = rostra("--retire", "3.11", "--notify", *where)
         assert done.returncode == 1
