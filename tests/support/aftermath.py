@@ -42,9 +42,7 @@ def _of_records(database: sqlite3.Connection, running: set[str]) -> Iterator[str
     for key, tag in database.execute("SELECT key, tag FROM jobs WHERE ended_at IS NULL"):
         if key not in running:
             yield f"job {key} ({tag}) is shown as running"
-    # A render's key that a crash left ends by itself: another server of this database may be rendering with it.
-    ends = "process_key NOT LIKE 'render/%' OR expires_at IS NULL"
-    for (process,) in database.execute(f"SELECT process_key FROM api_keys WHERE process_key IS NOT NULL AND ({ends})"):
+    for (process,) in database.execute("SELECT process_key FROM api_keys WHERE process_key IS NOT NULL"):
         if process not in running:
             yield f"the key of process {process} is good although it does not run"
     for task, kind in database.execute("SELECT id, kind FROM tasks WHERE finished_at IS NULL"):

@@ -168,8 +168,11 @@ async def revoke_for_process(session: AsyncSession, process_key: str) -> None:
 async def revoke_for_processes_other_than(session: AsyncSession, running: Collection[str]) -> None:
     """At start: end the keys of every process that does not run any more, but those that end by time.
 
-    A render is no process of the keeper, and may be at work on another server.
+    A render is no process of the keeper. On a database that servers can share, another may be at work on it, so its
+    key is left to end by time; on SQLite there is no other, and what was rendered when the server died is over.
     """
-    timed = sa.or_(ApiKey.process_key.startswith(_VISITOR), ApiKey.process_key.startswith(_RENDER))
+    timed = ApiKey.process_key.startswith(_VISITOR)
+    if session.get_bind().dialect.name != "sqlite":
+        timed = sa.or_(timed, ApiKey.process_key.startswith(_RENDER))
     gone = sa.and_(ApiKey.process_key.is_not(None), ApiKey.process_key.not_in(running), sa.not_(timed))
     await session.execute(sa.delete(ApiKey).where(gone))
