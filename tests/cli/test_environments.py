@@ -117,6 +117,30 @@ def test_environments_are_listed_with_what_needs_them(data: Data, run: Run) -> N
     assert (rows[0]["key"], rows[0]["python"], rows[0]["state"]) == ("old", "3.8.18", "interpreter gone")
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("words", [("environments", "list"), ("runtimes", "audit")])
+def test_tables_fit_the_terminal(
+    data: Data, run: Run, monkeypatch: pytest.MonkeyPatch, columns: int, words: tuple[str, str]
+) -> None:
+    data.fill()
+    shelve(data.folder, "old", version="3.8.18")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, out, _ = run(*words)
+    assert (code, "=Gone" in out) == (0, True)
+    assert max(map(len, out.splitlines())) <= columns
+
+
+def test_a_piped_audit_keeps_its_rows_and_shows_the_schedule(
+    data: Data, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data.fill()
+    monkeypatch.delenv("COLUMNS", raising=False)
+    versions, items = run("runtimes", "audit")[1].split("\n\n")
+    assert items.splitlines()[0].split()[-1] == "schedule"
+    assert len(items.splitlines()) == 3
+    assert versions.splitlines()[0].startswith("Python")
+
+
 def test_reaping_without_a_server(data: Data, run: Run) -> None:
     data.fill()
     for key in ("old", "orphan"):

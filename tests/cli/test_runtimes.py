@@ -125,13 +125,23 @@ def test_words_that_are_no_versions(rostra, words: list[str]) -> None:
 def test_list_says_what_can_be_used_and_why_not(rostra, file, tmp_path: Path) -> None:
     config = file(f"[Python]\nEnabled = true\nExecutable = {HERE}\nExecutable = {tmp_path}/gone\n")
     code, out, _ = rostra("runtimes", "list", "--config", config)
-    first, second = out.splitlines()
+    _, first, second = out.splitlines()
     assert code == 0
-    assert first.startswith(f"Python  {NOW}")
+    assert first.split()[:2] == ["Python", NOW]
     assert first.endswith("usable")
     assert second.endswith("does not exist")
     code, out, _ = rostra("runtimes", "list", "--config", config, "--json")
     assert [(row["version"], row["usable"]) for row in json.loads(out)] == [(NOW, True), (None, False)]
+
+
+def test_a_narrow_terminal_gets_a_list(rostra, file, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = file(f"[Python]\nEnabled = true\nExecutable = {HERE}\nExecutable = /gone\n")
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = rostra("runtimes", "list", "--config", config)
+    assert [line for line in out.splitlines() if line.startswith("Python")] == [
+        f"Python  {NOW}  usable",
+        "Python  -  does not exist",
+    ]
 
 
 def test_list_without_python(rostra, file) -> None:

@@ -248,12 +248,5 @@ def test_no_title_becomes_a_formula(title: str) -> None:
     assert read[0]["last_visit"] == ""
 
 
-def test_the_table_keeps_its_lines_and_columns() -> None:
-    lines = audit_report.table(report("evil\x1b[2Jtitle\n" + "x" * 100))
-    assert all(line.isprintable() for line in lines)
-    assert "evil?[2Jtitle?" in lines[-1]
-    assert "3.8.1 (gone)" in lines[-1]
-
-
 def test_nothing_is_an_empty_csv() -> None:
     assert audit_report.to_csv([]) == ""

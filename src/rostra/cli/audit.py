@@ -20,8 +20,10 @@ from rostra.cli.main import ConfigFile
 from rostra.errors import Invalid
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from rostra.config.load import Loaded
-    from rostra.content.audit import Audit, Wanted
+    from rostra.content.audit import Audit, ItemRow, VersionRow, Wanted
 
 
 class Format(StrEnum):
@@ -59,7 +61,70 @@ def audit_runtimes(  # noqa: PLR0917 - each is an option of the command line
     elif form is Format.csv:
         sys.stdout.write(audit_report.to_csv([audit_report.item_json(row, address) for row in found.items]))
     else:
-        print("\n".join(audit_report.table(found)))
+        _show(found)
+
+
+def _show(found: Audit) -> None:
+    """Print two tables: the versions, then the items."""
+    from rostra.cli.table import Column, show
+
+    numbers = ("items", "processes", "30 days", "90 days", "environments")
+    show(
+        [
+            Column("Python", head=True),
+            Column("state", head=True),
+            Column("end of life"),
+            *(Column(name, number=True) for name in numbers),
+        ],
+        [_version_cells(row) for row in found.versions],
+    )
+    print()
+    if not found.items:
+        print("No such content uses a Python.")
+        return
+    show(
+        [
+            Column("Python", head=True),
+            Column("title", head=True, least=20),
+            *(Column(name, least=12) for name in ("kind", "owner", "asked for")),
+            Column("why", least=24),
+            *(Column(name) for name in ("deployed", "visited")),
+            Column("30 days", number=True),
+            Column("schedule", least=16),
+        ],
+        [_item_cells(row) for row in found.items],
+    )
+
+
+def _version_cells(row: VersionRow) -> tuple[str, ...]:
+    state = f"{row.state}, {row.turn.state.value} from {row.turn.day}" if row.turn else row.state
+    ends = "not known" if row.ends is None else f"{row.ends}{' (over)' if row.over else ''}"
+    numbers = (row.items, row.processes, row.visits_30, row.visits_90, row.environments)
+    return (row.version, state, ends, *map(str, numbers))
+
+
+def _item_cells(row: ItemRow) -> tuple[str, ...]:
+    from rostra.kinds.registry import by_name
+
+    asked = " ".join(part for part in (row.requested_version, row.requested_range) if part) or "any"
+    contact = f"{row.owner} <{row.contact}>" if row.contact else row.owner
+    version = f"{row.version} (gone)" if row.lost else row.version
+    days = (_day(row.deployed_at), _day(row.visited_at) or "never")
+    return (
+        version,
+        row.title,
+        by_name(row.kind).title,
+        contact,
+        asked,
+        row.reason,
+        *days,
+        str(row.visits_30),
+        row.schedule,
+    )
+
+
+def _day(moment: dt.datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else ""
 
 
 def _wanted(python: str, kind: str, owner: str, unused_for: str) -> Wanted:

@@ -66,7 +66,7 @@ def list_(
         flat = [row | {"items": [item["guid"] for item in row["items"]]} for row in told]
         sys.stdout.write(audit_report.to_csv(flat))
     else:
-        print("\n".join(_table(rows)))
+        _show(rows)
 
 
 @app.command()
@@ -200,19 +200,30 @@ async def _runtimes(ready: Loaded) -> Any:
     return (await inspect(ready.settings.python, memory=kept if kept.exists() else None)).runtimes
 
 
-def _table(rows: list[Standing]) -> list[str]:
-    from rostra.content.audit_report import aligned
+def _show(rows: list[Standing]) -> None:
+    from rostra.cli.table import Column, show
+    from rostra.units import human_size
+
+    columns = (
+        *(Column(name, head=True) for name in ("Python", "key", "state")),
+        *(Column(name, number=True) for name in ("own", "shared")),
+        Column("last use"),
+        Column("items", least=24),
+    )
+    if rows:
+        show(columns, [_cells(row) for row in rows])
+        print()
+    total = sum(row.weight.own for row in rows if row.weight)
+    count = "1 environment" if len(rows) == 1 else f"{len(rows)} environments"
+    print(f"{count}; {human_size(total)} would be free without {'it' if len(rows) == 1 else 'them'}")
+
+
+def _cells(row: Standing) -> tuple[str, ...]:
     from rostra.environments.inventory import Sort
     from rostra.units import human_size
 
-    names = ("Python", "key", "state", "own", "shared", "last use", "items")
-    cells = []
-    for row in rows:
-        weight = row.weight
-        sizes = (human_size(weight.own), human_size(weight.shared)) if weight else ("", "")
-        used = f"{row.used_at:%Y-%m-%d}" if row.used_at else "not known"
-        items = ", ".join(item.title if item.live else f"({item.title})" for item in row.items)
-        key = row.found.key if row.found.sort is Sort.environment else f"{row.found.key} (overlay)"
-        cells.append((row.found.python, key, row.state.value, *sizes, used, items or "-"))
-    total = sum(row.weight.own for row in rows if row.weight)
-    return [*aligned(names, cells), "", f"{len(rows)} environments; {human_size(total)} would be free without them"]
+    sizes = (human_size(row.weight.own), human_size(row.weight.shared)) if row.weight else ("", "")
+    used = f"{row.used_at:%Y-%m-%d}" if row.used_at else "not known"
+    items = ", ".join(item.title if item.live else f"({item.title})" for item in row.items)
+    key = row.found.key if row.found.sort is Sort.environment else f"{row.found.key} (overlay)"
+    return (row.found.python, key, row.state.value, *sizes, used, items or "-")

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from rostra.cli.table import plain, width
 from rostra.rehearsal.model import Outcome, Step
 from rostra.rehearsal.report import ordered
 
@@ -53,8 +54,11 @@ def _line(done: int, total: int, last: str) -> None:
 
 
 def show(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> None:
-    console = Console()
-    console.print(_table(told, items) if console.width >= WIDE else _list(told, items))
+    wide = width()
+    if wide is None:
+        sys.stdout.write(text(told, items))
+    else:
+        Console(width=wide).print(_table(told, items) if wide >= WIDE else _list(told, items))
 
 
 def text(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> str:
@@ -82,7 +86,7 @@ def _list(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Group:
     lines: list[Text | Padding] = []
     for each in ordered(items):
         outcome, _, owner, python, visits, why = _cells(each)
-        head = Text.assemble(outcome, "  ", (str(each["title"]), "bold"))
+        head = Text.assemble(outcome, "  ", (plain(each["title"]), "bold"))
         facts = f"  {owner}, {python}, {visits} {'visit' if visits == '1' else 'visits'} in 30 days"
         lines.append(head + Text(facts, style="dim"))
         if each["outcome"] != Outcome.safe or not _started(told):
@@ -124,16 +128,20 @@ def _started(told: Mapping[str, Any]) -> bool:
 
 def _cells(each: Mapping[str, Any]) -> tuple[Text | str, ...]:
     outcome = Outcome(each["outcome"])
-    why = Text(each["reason"])
+    why = Text(_plain_lines(each["reason"]))
     if each["where"] and each["where"] not in each["reason"]:
-        why += Text(f" [{each['where']}]")
+        why += Text(f" [{plain(each['where'])}]")
     if outcome is not Outcome.safe:
-        why += Text(f"\n{each['action']}", style="dim")
+        why += Text(f"\n{_plain_lines(each['action'])}", style="dim")
     return (
         Text(outcome.value, style=_COLOURS[outcome]),
-        Text(each["title"]),
+        Text(plain(each["title"])),
         Text(each["owner"]["username"]),
         f"{each['from']} → {each['to'] or '-'}",
         str(each["use"].get("visits_30d") or 0),
         why,
     )
+
+
+def _plain_lines(words: str) -> str:
+    return "\n".join(map(plain, words.splitlines()))

@@ -17,6 +17,7 @@ from packaging.version import Version
 from rostra.cli.audit import audit_runtimes
 from rostra.cli.main import AsJson, ConfigFile
 from rostra.cli.rehearse import rehearse, retire_version
+from rostra.cli.table import Column, show
 from rostra.config import sections
 from rostra.config.load import load
 from rostra.errors import Invalid
@@ -27,6 +28,14 @@ from rostra.runtimes.model import Match, Policy, Request, Runtime, RuntimeState
 from rostra.runtimes.r_catalog import open_beside
 
 app = typer.Typer(no_args_is_help=True)
+
+_COLUMNS = (
+    Column("language", head=True),
+    Column("version", head=True),
+    Column("engine"),
+    Column("path"),
+    Column("state", head=True, least=20),
+)
 
 app.command("rehearse")(rehearse)
 app.command("retire")(retire_version)
@@ -50,12 +59,16 @@ def list_(config: ConfigFile = None, as_json: AsJson = False) -> None:
     catalog = asyncio.run(inspect(loaded.settings.python, memory=None, sources=loaded.sources))
     beside = asyncio.run(open_beside(loaded.settings.r, loaded.settings.quarto, memory=None, sources=loaded.sources))
     if as_json:
-        rows = [{"language": "Python", **row} for row in catalog.to_json()]
-        print(json.dumps([*rows, *(row.to_json() for row in beside.rows)], indent=2))
+        told = [{"language": "Python", **row} for row in catalog.to_json()]
+        print(json.dumps([*told, *(row.to_json() for row in beside.rows)], indent=2))
         return
-    lines = [*(f"Python  {line}" for line in catalog.lines()), *beside.lines()]
-    for line in lines or [_nothing(catalog, enabled=loaded.settings.python.enabled)]:
-        print(line)
+    rows = [("Python", *row.cells()) for row in catalog.rows]
+    for language, version, path, verdict in (row.cells() for row in beside.rows):
+        rows.append((language.rstrip(), version, "-", path, verdict))
+    if rows:
+        show(_COLUMNS, rows)
+    else:
+        print(_nothing(catalog, enabled=loaded.settings.python.enabled))
 
 
 @app.command()

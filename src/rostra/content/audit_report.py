@@ -1,16 +1,14 @@
-"""The audit as JSON, as CSV and as a table for a terminal. Pure."""
+"""The audit as JSON and as CSV. Pure."""
 
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rostra.clock import wire_time
 from rostra.content.audit import Audit, ItemRow, VersionRow
-from rostra.kinds.registry import by_name
 
 Address = Callable[[str], str]
 """Returns the dashboard's address of an item, by its guid."""
@@ -85,48 +83,3 @@ def _cell(value: object) -> str:
         value = " ".join(str(each) for each in value) if isinstance(value, list) else str(value)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
-
-
-def table(found: Audit) -> list[str]:
-    """Return two tables as lines: the versions, then the items."""
-    versions = [_version_cells(row) for row in found.versions]
-    items = [_item_cells(row) for row in found.items]
-    return [
-        *aligned(
-            ("Python", "state", "end of life", "items", "processes", "30 days", "90 days", "environments"), versions
-        ),
-        "",
-        *aligned(("Python", "title", "kind", "owner", "asked for", "why", "deployed", "visited", "30 days"), items),
-    ]
-
-
-def _version_cells(row: VersionRow) -> tuple[str, ...]:
-    state = f"{row.state}, {row.turn.state.value} from {row.turn.day}" if row.turn else row.state
-    ends = "not known" if row.ends is None else f"{row.ends}{' (over)' if row.over else ''}"
-    numbers = (row.items, row.processes, row.visits_30, row.visits_90, row.environments)
-    return (row.version, state, ends, *map(str, numbers))
-
-
-def _item_cells(row: ItemRow) -> tuple[str, ...]:
-    asked = " ".join(part for part in (row.requested_version, row.requested_range) if part) or "any"
-    contact = f"{row.owner} <{row.contact}>" if row.contact else row.owner
-    version = f"{row.version} (gone)" if row.lost else row.version
-    visited = _day(row.visited_at) or "never"
-    numbers = (_day(row.deployed_at), visited, str(row.visits_30))
-    return (version, row.title, by_name(row.kind).title, contact, asked, row.reason, *numbers)
-
-
-def _day(moment: dt.datetime | None) -> str:
-    return f"{moment:%Y-%m-%d}" if moment else ""
-
-
-def aligned(names: Sequence[str], rows: Sequence[Sequence[str]], *, widest: int = 44) -> list[str]:
-    """Return a table as lines: columns aligned, long cells cut, nothing in it that could move a terminal's cursor."""
-    cells = [tuple(names), *(tuple(_fit(text, widest) for text in row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
-    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-
-
-def _fit(text: str, widest: int) -> str:
-    plain = "".join(char if char.isprintable() else "?" for char in text)
-    return plain if len(plain) <= widest else plain[: widest - 1] + "…"

@@ -38,6 +38,17 @@ class Row:
     def usable(self) -> bool:
         return not self.problem
 
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return version, implementation, path and verdict, in words."""
+        path, target = str(self.probe.executable), self.probe.target
+        if target != self.probe.executable:
+            path += f" -> {target.name if target.parent == self.probe.executable.parent else target}"
+        verdict = self.problem or ("usable" if self.state is RuntimeState.active else self.state.value)
+        if self.usable and self.turn:
+            verdict += f", {self.turn.state.value} from {self.turn.day}"
+        version, implementation = str(self.probe.version or "-"), self.probe.implementation or "-"
+        return version, implementation, path, f"{verdict}; {self.note}" if self.note else verdict
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
@@ -79,7 +90,7 @@ class Catalog:
 
     def lines(self) -> list[str]:
         """Return the table for the log, one line for each interpreter."""
-        cells = [_cells(row) for row in self.rows]
+        cells = [row.cells() for row in self.rows]
         widths = [max((len(cell[column]) for cell in cells), default=0) for column in range(3)]
         return ["  ".join([*(text.ljust(width) for text, width in zip(c, widths, strict=False)), c[3]]) for c in cells]
 
@@ -181,17 +192,6 @@ def _note(found: Probe, version: Version, seen: Mapping[Path, Path], versions: M
     if version in versions:
         return f"the same version as {versions[version]}"
     return ""
-
-
-def _cells(row: Row) -> tuple[str, str, str, str]:
-    version = str(row.probe.version or "-")
-    path = str(row.probe.executable)
-    if row.probe.target != row.probe.executable:
-        path += f" -> {row.probe.target}"
-    verdict = row.problem or ("usable" if row.state is RuntimeState.active else row.state.value)
-    if row.usable and row.turn:
-        verdict += f", {row.turn.state.value} from {row.turn.day}"
-    return version, row.probe.implementation or "-", path, f"{verdict}; {row.note}" if row.note else verdict
 
 
 def _row_json(row: Row) -> dict[str, object]:
