@@ -18,4 +18,4 @@ class SystemClock:
 
 def wire_time(moment: dt.datetime) -> str:
     """Return RFC 3339 in UTC with a ``Z``, whole seconds, as clients parse it."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(dt.UTC).isoformat()[:19] + "Z"

@@ -99,3 +99,19 @@ async def test_a_viewer_is_listed_what_was_shown_to_them(world: api.World) -> No
     assert len(await world.client("vic").read("v1/content")) == GRANTED
     assert (await world.client("vic").read("v1/search/content?q=Item&page_size=1"))["total"] == GRANTED
     assert await world.client("bob").read("v1/content") == []
+
+
+@pytest.mark.parametrize("name", ["root", "ada", "vic"])
+@pytest.mark.parametrize("include", ["", "owner,tags,vanity_url,bookmarked,schedule"])
+async def test_a_list_is_byte_for_byte_what_each_of_its_items_is(world: api.World, name: str, include: str) -> None:
+    await fill(world, 1, FEW)
+    async with transaction(world.live.sessions) as session:
+        odd = {"title": 'Größe \u2028 <"\\>', "cpu_limit": 0.1, "load_factor": 2.0, "description": "\t\x7f"}
+        await session.execute(sa.update(Item).where(Item.id == 3).values(**odd))
+        kept = {"extension": True, "amd_gpu_limit": 2, "otel_enabled": False}
+        await session.execute(sa.update(Item).where(Item.id == 4).values(live_bundle_id=None, settings=kept))
+    client = world.client(name)
+    whole = (await client.get(f"v1/content?include={include}")).content
+    guids = [f"g{number}" for number in range(FEW, 0, -1)]
+    each = [(await client.get(f"v1/content/{guid}?include={include}")).content for guid in guids]
+    assert whole == b"[" + b",".join(each) + b"]"

@@ -5,36 +5,60 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import load_only
 
 from rostra.api import variants_shapes
 from rostra.api.addresses import Addresses
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
 from rostra.clock import wire_time
-from rostra.content import bookmarks, tags
+from rostra.content import bookmarks, items, tags
 from rostra.content.access import Access, Facts, Grant, app_role, given_to, may_edit, strongest
 from rostra.content.tables import Bundle, Item, Job, Permission, Tag
 from rostra.db.base import MOST_VALUES
 from rostra.rendering.tables import ScheduleRow, Variant
 
-# What an item's shape says of its live bundle: manifests are large, and lists are long.
+Shown = Item | sa.Row[Any]
+"""An item, or a row with the same columns: a list of thousands of objects costs several times what its rows do."""
+
+# What an item's shape says of its live bundle and its owner: manifests are large, and lists are long.
 _OF_BUNDLES = (Bundle.runtime_version, Bundle.r_version, Bundle.quarto_version, Bundle.managed)
+_OF_OWNERS = (User.guid, User.username, User.first_name, User.last_name)
+_AT_ONCE = 500  # items that are made into text before others get their turn
 LOCAL = "Local"  # where things run, in the wire's words
 # What an item may have switched on or off for itself; null is the server's default.
 SWITCHES = ("draft_marker_enabled", "metrics_collection_enabled", "notify_on_share", "otel_enabled")
+
+
+class Live(NamedTuple):
+    """What a bundle runs on: `_OF_BUNDLES`."""
+
+    runtime_version: str | None
+    r_version: str | None
+    quarto_version: str | None
+    managed: bool | None
+
+
+class Person(NamedTuple):
+    """How others see somebody: `_OF_OWNERS`."""
+
+    guid: str
+    username: str
+    first_name: str
+    last_name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
     """What an item's shape needs beside its row."""
 
-    live: Bundle | None
-    owner: User
+    live: Live | None
+    owner: Person
     grant: Grant | None
     tags: Sequence[Tag] = ()
     bookmarked: bool = False
@@ -42,11 +66,58 @@ class Around:
 
 
 async def contents(
-    session: AsyncSession, who: Principal, items: Sequence[Item], links: Addresses, include: Collection[str] = ()
+    session: AsyncSession, who: Principal, some: Sequence[Item], links: Addresses, include: Collection[str] = ()
 ) -> list[dict[str, Any]]:
     """Return the items' shapes, in their order, with a few look-ups however many there are."""
-    around = await _around(session, who, items, include)
-    return [content(item, around[item.id], who, links, include) for item in items]
+    ids = [item.id for item in some]
+    live_ids = {item.live_bundle_id for item in some if item.live_bundle_id is not None}
+    bundles = {row.id: Live._make(row[1:]) for row in await _rows(session, (Bundle.id, *_OF_BUNDLES), live_ids)}
+    owners = await _people(session, {item.owner_id for item in some})
+    beside = await _beside(session, who, Item.id.in_(ids), include)
+    return [
+        content(
+            item,
+            beside.of(item.id, bundles.get(item.live_bundle_id or 0), owners[item.owner_id]),
+            who,
+            links,
+            include,
+        )
+        for item in some
+    ]
+
+
+async def listing(
+    session: AsyncSession,
+    who: Principal,
+    links: Addresses,
+    include: Collection[str] = (),
+    *,
+    name: str | None = None,
+    owner_guid: str | None = None,
+) -> bytes:
+    """Return the JSON of all items of `items.listed`: what `contents` would give, for tens of thousands of them.
+
+    Only a few at a time are held as objects: keeping all would cost more than linearly, for the garbage collector
+    goes through whatever is kept, again and again.
+    """
+    there = Bundle.id.label("live_id")  # a live bundle that is not there has no runtime
+    wanted = sa.select(*Item.__table__.columns, *_OF_BUNDLES, *_OF_OWNERS, there)
+    wanted = wanted.join(User, User.id == Item.owner_id).outerjoin(Bundle, Bundle.id == Item.live_bundle_id)
+    chosen = items.listed(sa.select(Item.id), who, name=name, owner_guid=owner_guid).order_by(None)
+    beside = await _beside(session, who, Item.id.in_(chosen), include)
+    own = len(Item.__table__.columns)
+    live, owner = slice(own, own + len(_OF_BUNDLES)), slice(own + len(_OF_BUNDLES), -1)
+
+    def around(row: sa.Row[Any]) -> Around:
+        runs_on = None if row.live_id is None else Live._make(row[live])
+        return beside.of(row.id, runs_on, Person._make(row[owner]))
+
+    parts: list[bytes] = []
+    rows = await session.stream(items.listed(wanted, who, name=name, owner_guid=owner_guid))
+    async for some in rows.partitions(_AT_ONCE):
+        shown = [content(row, around(row), who, links, include) for row in some]
+        parts.append(to_json(shown)[1:-1])
+    return b"[" + b",".join(parts) + b"]"
 
 
 async def one_content(
@@ -55,27 +126,36 @@ async def one_content(
     return (await contents(session, who, [item], links, include))[0]
 
 
-async def _around(
-    session: AsyncSession, who: Principal, items: Sequence[Item], include: Collection[str]
-) -> dict[int, Around]:
-    live_ids = {item.live_bundle_id for item in items if item.live_bundle_id is not None}
-    bundles = {row.id: row for row in await _rows(session, Bundle, live_ids, _OF_BUNDLES)}
-    owners = {row.id: row for row in await _rows(session, User, {item.owner_id for item in items})}
-    grants = await _grants(session, who)
-    tagged = await tags.of_items(session, items) if "tags" in include else {}
-    marked = await bookmarks.of_user(session, who.user_id) if "bookmarked" in include else frozenset()
-    planned = await _schedules(session, items) if "schedule" in include else {}
-    return {
-        item.id: Around(
-            bundles.get(item.live_bundle_id or 0),
-            owners[item.owner_id],
-            grants.get(item.id),
-            tagged.get(item.id, ()),
-            item.id in marked,
-            planned.get(item.id),
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What belongs to the items of a list, by item."""
+
+    grants: Mapping[int, Grant]
+    tagged: Mapping[int, Sequence[Tag]]
+    marked: Collection[int]
+    planned: Mapping[int, tuple[ScheduleRow, Variant]]
+
+    def of(self, item_id: int, live: Live | None, owner: Person) -> Around:
+        return Around(
+            live,
+            owner,
+            self.grants.get(item_id),
+            self.tagged.get(item_id, ()),
+            item_id in self.marked,
+            self.planned.get(item_id),
         )
-        for item in items
-    }
+
+
+async def _beside(
+    session: AsyncSession, who: Principal, chosen: sa.ColumnElement[bool], include: Collection[str]
+) -> _Beside:
+    """Look up what was asked for of the items the filter ``chosen`` lets through."""
+    return _Beside(
+        await _grants(session, who),
+        await tags.of_items(session, chosen) if "tags" in include else {},
+        await bookmarks.of_user(session, who.user_id) if "bookmarked" in include else frozenset(),
+        await _schedules(session, chosen) if "schedule" in include else {},
+    )
 
 
 async def _grants(session: AsyncSession, who: Principal) -> dict[int, Grant]:
@@ -87,31 +167,29 @@ async def _grants(session: AsyncSession, who: Principal) -> dict[int, Grant]:
     return found
 
 
-async def _schedules(session: AsyncSession, items: Sequence[Item]) -> dict[int, tuple[ScheduleRow, Variant]]:
+async def _schedules(session: AsyncSession, chosen: sa.ColumnElement[bool]) -> dict[int, tuple[ScheduleRow, Variant]]:
     """Return the schedules of the items' default variants."""
-    found: dict[int, tuple[ScheduleRow, Variant]] = {}
-    ids = sorted(item.id for item in items)
     wanted = sa.select(ScheduleRow, Variant).join(Variant, Variant.id == ScheduleRow.variant_id)
-    for start in range(0, len(ids), MOST_VALUES):
-        chunk = wanted.where(Variant.is_default, Variant.item_id.in_(ids[start : start + MOST_VALUES]))
-        found |= {variant.item_id: (row, variant) for row, variant in await session.execute(chunk)}
-    return found
+    wanted = wanted.where(Variant.is_default, Variant.item_id.in_(sa.select(Item.id).where(chosen)))
+    return {variant.item_id: (row, variant) for row, variant in await session.execute(wanted)}
 
 
-async def _rows(session: AsyncSession, table: Any, ids: Collection[int], columns: Sequence[Any] = ()) -> Sequence[Any]:
-    """Return these rows; with ``columns`` nothing else of them is read."""
-    found: list[Any] = []
+async def _people(session: AsyncSession, ids: Collection[int]) -> dict[int, Person]:
+    return {row[0]: Person._make(row[1:]) for row in await _rows(session, (User.id, *_OF_OWNERS), ids)}
+
+
+async def _rows(session: AsyncSession, columns: Sequence[Any], ids: Collection[int]) -> Sequence[sa.Row[Any]]:
+    """Return these columns of the rows with these numbers; the first column is the number."""
+    found: list[sa.Row[Any]] = []
     wanted = sorted(ids)
     for start in range(0, len(wanted), MOST_VALUES):
-        chunk = sa.select(table).where(table.id.in_(wanted[start : start + MOST_VALUES]))
-        if columns:
-            chunk = chunk.options(load_only(*columns))
-        found += (await session.execute(chunk)).scalars()
+        chunk = sa.select(*columns).where(columns[0].in_(wanted[start : start + MOST_VALUES]))
+        found += await session.execute(chunk)
     return found
 
 
 def content(
-    item: Item, around: Around, who: Principal, links: Addresses, include: Collection[str] = ()
+    item: Shown, around: Around, who: Principal, links: Addresses, include: Collection[str] = ()
 ) -> dict[str, Any]:
     facts = Facts(Access(item.access_type), item.owner_id, around.grant)
     return {
@@ -147,20 +225,24 @@ def content(
     }
 
 
-def _limits(item: Item) -> dict[str, Any]:
-    own = (
-        *("connection_timeout", "read_timeout", "init_timeout", "idle_timeout"),
-        *("max_processes", "min_processes", "max_conns_per_process", "load_factor"),
-        *("memory_request", "memory_limit", "cpu_request", "cpu_limit"),
-    )
-    kept = (
-        *("amd_gpu_limit", "nvidia_gpu_limit"),
-        *("service_account_name", "default_image_name", "default_environment_guid"),
-    )
-    return {name: getattr(item, name) for name in own} | {name: item.settings.get(name) for name in kept}
+_OWN_LIMITS = (
+    *("connection_timeout", "read_timeout", "init_timeout", "idle_timeout"),
+    *("max_processes", "min_processes", "max_conns_per_process", "load_factor"),
+    *("memory_request", "memory_limit", "cpu_request", "cpu_limit"),
+)
+_KEPT_LIMITS = (
+    *("amd_gpu_limit", "nvidia_gpu_limit"),
+    *("service_account_name", "default_image_name", "default_environment_guid"),
+)
+_own_limits = attrgetter(*_OWN_LIMITS)
 
 
-def _runtime(bundle: Bundle | None) -> dict[str, Any]:
+def _limits(item: Shown) -> dict[str, Any]:
+    own = dict(zip(_OWN_LIMITS, _own_limits(item), strict=True))
+    return own | {name: item.settings.get(name) for name in _KEPT_LIMITS}
+
+
+def _runtime(bundle: Bundle | Live | None) -> dict[str, Any]:
     """Return where and on what a bundle runs; of an item's, viewers are told nothing."""
     place = None if bundle is None else LOCAL
     return {
@@ -175,7 +257,7 @@ def _runtime(bundle: Bundle | None) -> dict[str, Any]:
     }
 
 
-def _included(item: Item, around: Around, include: Collection[str]) -> dict[str, Any]:
+def _included(item: Shown, around: Around, include: Collection[str]) -> dict[str, Any]:
     """Return what was asked for; tags and a vanity path that are not there are left out, as clients expect it."""
     found: dict[str, Any] = {}
     if "owner" in include:
@@ -191,8 +273,8 @@ def _included(item: Item, around: Around, include: Collection[str]) -> dict[str,
     return found
 
 
-def _named(user: User) -> dict[str, Any]:
-    return {name: getattr(user, name) for name in ("guid", "username", "first_name", "last_name")}
+def _named(user: Person) -> dict[str, Any]:
+    return user._asdict()
 
 
 def tag(row: Tag) -> dict[str, Any]:
@@ -206,7 +288,7 @@ def tag(row: Tag) -> dict[str, Any]:
     }
 
 
-def bundle(row: Bundle, item: Item, creators: Mapping[int, User]) -> dict[str, Any]:
+def bundle(row: Bundle, item: Item, creators: Mapping[int, Person]) -> dict[str, Any]:
     creator = creators.get(row.created_by_id or 0)
     runtime = _runtime(row)
     return {
@@ -239,7 +321,7 @@ def _source(row: Bundle) -> dict[str, Any]:
 async def bundles(session: AsyncSession, rows: Sequence[Bundle], item: Item) -> list[dict[str, Any]]:
     """Return the shapes of an item's bundles, in their order."""
     ids = {row.created_by_id for row in rows if row.created_by_id is not None}
-    creators = {user.id: user for user in await _rows(session, User, ids)}
+    creators = await _people(session, ids)
     return [bundle(row, item, creators) for row in rows]
 
 

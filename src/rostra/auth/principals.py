@@ -18,10 +18,13 @@ class Role(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Role).index(self)
+        return _RANKS[self]
 
     def at_least(self, wanted: Role) -> bool:
         return self.rank >= wanted.rank
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class Via(StrEnum):

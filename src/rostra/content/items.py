@@ -122,14 +122,24 @@ async def by_number(session: AsyncSession, number: int) -> Item:
 async def listing(
     session: AsyncSession, who: Principal | None, *, name: str | None = None, owner_guid: str | None = None
 ) -> Sequence[Item]:
-    """Return what this person may know of, last deployed (or else made) first; ``name`` is compared exactly."""
-    wanted = sa.select(Item).where(visible_to(who))
+    """Return what `listed` chooses."""
+    return list(await session.scalars(listed(sa.select(Item), who, name=name, owner_guid=owner_guid)))
+
+
+def listed(
+    wanted: sa.Select[Any], who: Principal | None, *, name: str | None = None, owner_guid: str | None = None
+) -> sa.Select[Any]:
+    """Return ``wanted`` of what this person may know of, last deployed (or else made) first.
+
+    ``name`` is compared exactly.
+    """
+    wanted = wanted.where(visible_to(who))
     if name is not None:
         wanted = wanted.where(Item.name == name)
     if owner_guid is not None:
-        wanted = wanted.join(User, User.id == Item.owner_id).where(User.guid == owner_guid)
+        wanted = wanted.where(Item.owner_id.in_(sa.select(User.id).where(User.guid == owner_guid)))
     newest = sa.func.coalesce(Item.deployed_at, Item.created_at)
-    return (await session.execute(wanted.order_by(newest.desc(), Item.id.desc()))).scalars().all()
+    return wanted.order_by(newest.desc(), Item.id.desc())
 
 
 async def transfer(session: AsyncSession, item: Item, new_owner: User, now: dt.datetime) -> None:

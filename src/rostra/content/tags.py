@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.content.errors import shown
 from rostra.content.names import storable
 from rostra.content.tables import Item, ItemTag, Tag
-from rostra.db.base import MOST_VALUES
 from rostra.db.engine import alone
 from rostra.errors import Conflict, Invalid, NotFound
 
@@ -217,18 +216,18 @@ async def delete(session: AsyncSession, tag: Tag) -> None:
 
 async def of_item(session: AsyncSession, item: Item) -> Sequence[Tag]:
     """Return an item's tags, oldest first."""
-    return (await of_items(session, [item])).get(item.id, [])
+    return (await of_items(session, Item.id == item.id)).get(item.id, [])
 
 
-async def of_items(session: AsyncSession, items: Sequence[Item]) -> dict[int, list[Tag]]:
-    """Return the tags of several items by the item's number, oldest first; those without any are left out."""
+async def of_items(session: AsyncSession, chosen: sa.ColumnElement[bool]) -> dict[int, list[Tag]]:
+    """Return the tags of the items that the filter ``chosen`` lets through, oldest first, by the item's number.
+
+    Those without any are left out.
+    """
     found: dict[int, list[Tag]] = {}
-    numbers = sorted(item.id for item in items)
-    for start in range(0, len(numbers), MOST_VALUES):
-        wanted = sa.select(ItemTag.item_id, Tag).join(Tag, Tag.id == ItemTag.tag_id)
-        wanted = wanted.where(ItemTag.item_id.in_(numbers[start : start + MOST_VALUES])).order_by(Tag.id)
-        for item_id, tag in await session.execute(wanted):
-            found.setdefault(item_id, []).append(tag)
+    wanted = sa.select(ItemTag.item_id, Tag).join(Tag, Tag.id == ItemTag.tag_id).order_by(Tag.id)
+    for item_id, tag in await session.execute(wanted.where(ItemTag.item_id.in_(sa.select(Item.id).where(chosen)))):
+        found.setdefault(item_id, []).append(tag)
     return found
 
 

@@ -68,7 +68,7 @@ def _include(text: str) -> frozenset[str]:
     return frozenset(text.split(","))
 
 
-@router.get("/v1/content")
+@router.get("/v1/content", response_model=list[dict[str, Any]])
 async def list_content(
     *,
     who: Known,
@@ -77,10 +77,10 @@ async def list_content(
     name: str | None = None,
     owner_guid: str | None = None,
     include: str = "",
-) -> list[dict[str, Any]]:
+) -> Response:
     """All content the caller may know of, last deployed first; ``name`` is compared exactly."""
-    found = await items.listing(session, who, name=name, owner_guid=owner_guid)
-    return await shapes.contents(session, who, found, links, _include(include))
+    shown = await shapes.listing(session, who, links, _include(include), name=name, owner_guid=owner_guid)
+    return Response(shown, media_type="application/json")
 
 
 @router.post("/v1/content", status_code=201)
