@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from rostra.app.present import Present, exchanged
+from rostra.app.present import Present, exchanged, read_catalog
 from rostra.config.errors import ConfigProblems
 from rostra.config.load import Loaded, load
 from rostra.runtimes.catalog import Catalog
@@ -61,3 +63,26 @@ async def test_a_reload_says_what_it_did(read: Callable[[str], Loaded]) -> None:
         "configuration reloaded",
         "Scheduler.IdleTimeout was changed; it counts after a restart of the server",
     ]
+
+
+async def test_an_interpreter_that_was_asked_for_and_cannot_be_used_is_a_warning(read: Callable[[str], Loaded]) -> None:
+    loaded = read("[Python]\nEnabled = true\nExecutable = /gone/python3\n[R]\nEnabled = true\nExecutable = /gone/R\n")
+    with capture_logs() as said:
+        await Present(loaded, await read_catalog(loaded, None)).tell()
+    told = [(line["log_level"], " ".join(line["event"].split())) for line in said]
+    assert [level for level, _ in told] == ["warning", "warning", "warning"]
+    assert told[0][1].endswith("rostra.gcfg:5 or remove it, then: rostra reload")
+    assert "/gone/R does not exist: correct " in told[1][1]
+    assert told[2][1].startswith("no Python can be used")
+
+
+async def test_what_was_found_by_searching_is_no_warning(
+    read: Callable[[str], Loaded], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "python3").symlink_to(os.path.realpath(sys.executable))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    loaded = read("[Python]\nEnabled = true\nMinimumVersion = 3.0.0\n")
+    with capture_logs() as said:
+        await Present(loaded, await read_catalog(loaded, None)).tell()
+    assert said
+    assert {line["log_level"] for line in said} == {"info"}

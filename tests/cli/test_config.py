@@ -59,6 +59,38 @@ def test_check_names_what_is_not_supported(rostra) -> None:
     assert err == "note: server.gcfg:2: [Licensing] LicenseType: not supported here, ignored\n"
 
 
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("[Python]\nEnabled = true\nExecutable = /gone/python3\n", "[Python] Executable: /gone/python3 does not exist"),
+        ("[R]\nEnabled = true\nExecutable = /gone/R\n", "[R] Executable: /gone/R does not exist"),
+    ],
+)
+def test_check_looks_at_the_interpreters(rostra, lines: str, why: str) -> None:
+    Path("server.gcfg").write_text(lines)
+    code, out, err = rostra("config", "check", "--config", "server.gcfg")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[0] == f"rostra: server.gcfg:3: {why}"
+    code, out, _ = rostra("config", "check", "--config", "server.gcfg", "--json")
+    assert (code, json.loads(out)["problems"]) == (1, [f"server.gcfg:3: {why}"])
+
+
+def test_check_refuses_what_is_below_the_minimum(rostra) -> None:
+    Path("server.gcfg").write_text(
+        f"[Python]\nEnabled = true\nMinimumVersion = 3.99.0\nExecutable = {sys.executable}\n"
+    )
+    code, _, err = rostra("config", "check", "--config", "server.gcfg")
+    assert code == 1
+    assert err.startswith(
+        f"rostra: server.gcfg:4: [Python] Executable: {sys.executable} is older than the minimum 3.99.0"
+    )
+
+
+def test_what_is_only_found_is_no_mistake(rostra) -> None:
+    Path("server.gcfg").write_text("[Python]\nEnabled = true\nMinimumVersion = 3.99.0\n")
+    assert rostra("config", "check", "--config", "server.gcfg")[0] == 0
+
+
 def test_show_prints_values_and_where_they_came_from(rostra) -> None:
     Path("server.gcfg").write_text(
         "[Python]\nEnabled = true\nExecutable = /a\nExecutable = /b\n[Postgres]\nPassword = hunter2\n"
@@ -86,6 +118,15 @@ def test_explain(rostra) -> None:
     assert code == 0
     assert out.startswith("Python.VersionMatching\n  How the interpreter for new content is chosen.\n")
     assert "one of major-minor, exact, nearest" in out
+
+
+def test_explain_fits_the_terminal(rostra, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    _, narrow, _ = rostra("config", "explain", "Python.Executable")
+    assert max(map(len, narrow.splitlines())) <= 60
+    monkeypatch.delenv("COLUMNS")
+    _, piped, _ = rostra("config", "explain", "Python.Executable")
+    assert len(piped.splitlines()) < len(narrow.splitlines())
 
 
 def test_explain_of_nothing(rostra) -> None:

@@ -141,6 +141,17 @@ def test_a_piped_audit_keeps_its_rows_and_shows_the_schedule(
     assert versions.splitlines()[0].startswith("Python")
 
 
+def test_a_backup_is_written_where_it_is_told(data: Data, run: Run, tmp_path: Path) -> None:
+    data.fill()
+    first, second = tmp_path / "../one.tar.gz", tmp_path / "../two.tar.gz"
+    for path, words in ((first, [str(first)]), (second, ["--output", str(second)])):
+        path.unlink(missing_ok=True)
+        assert run("backup", *words)[0] == 0
+        assert path.stat().st_size > 0
+    code, _, err = run("backup", str(first), "--output", str(second))
+    assert (code, "name the file once" in err) == (2, True)
+
+
 def test_reaping_without_a_server(data: Data, run: Run) -> None:
     data.fill()
     for key in ("old", "orphan"):

@@ -164,6 +164,17 @@ def test_the_same_bundle_cannot_be_rendered_again(world: World) -> None:
     assert server.get(world.items["notebook"].path).body == before
 
 
+def test_a_refused_refresh_says_what_to_do(world: World) -> None:
+    server, notebook = world.server, world.items["notebook"]
+    before = server.get(notebook.path).body
+    done = server.wait_for(server.ask(f"/__api__/v1/content/{notebook.guid}/render", "POST", {})["task_id"])
+    assert done["code"] == 1
+    assert f"Python {world.version}, which this server no longer offers" in done["error"]
+    assert "Publish it again" in done["error"]
+    assert f"put {world.version} back under [Python] Executable" in done["error"]
+    assert server.get(notebook.path).body == before
+
+
 def test_building_it_ahead_of_time_fails_with_the_clients_own_words(world: World, tmp_path: Path) -> None:
     client = world.server.client
     client("content", "build", "add", "-n", "rostra", "-g", world.items["api"].guid, cwd=tmp_path)

@@ -51,8 +51,7 @@ async def run(loaded: Loaded, read: Callable[[], Loaded]) -> None:
     for note in loaded.notes:
         log.info(note)
     present = Present(loaded, await read_catalog(loaded, memory(loaded.settings)))
-    for line in (*present.catalog.lines(), *(await present.look_beside()).lines()):
-        log.info(line)
+    await present.tell()
     async with control(present) as running, asyncio.TaskGroup() as reloads:
         signals.on_hangup(reloads, lambda: running.reload(read))
         await welcome(running)

@@ -15,9 +15,9 @@ from rostra.config.declarations import Declared, all_settings
 from rostra.config.load import Loaded
 from rostra.config.sections import Settings
 from rostra.errors import Problem
-from rostra.runtimes.catalog import Catalog, open_catalog
+from rostra.runtimes.catalog import Catalog, Row, open_catalog
 from rostra.runtimes.model import Runtime
-from rostra.runtimes.r_catalog import BesideCatalog, open_beside
+from rostra.runtimes.r_catalog import BesideCatalog, BesideRow, open_beside
 from rostra.runtimes.r_model import Beside
 
 log = structlog.get_logger()
@@ -64,8 +64,19 @@ class Present:
         log.info("configuration reloaded")
         for name in waiting:
             log.warning(f"{name} was changed; it counts after a restart of the server")
-        for line in (*self.catalog.lines(), *(await self.look_beside()).lines()):
-            log.info(line)
+        await self.tell()
+
+    async def tell(self) -> None:
+        """Log the table of interpreters; one that was asked for and cannot be used is a warning."""
+        catalog, beside = self.catalog, await self.look_beside()
+        rows: list[Row | BesideRow] = [*catalog.rows, *beside.rows]
+        for row, line in zip(rows, [*catalog.lines(), *beside.lines()], strict=True):
+            if row.remedy:
+                log.warning(f"{line}: {row.remedy}")
+            else:
+                log.info(line)
+        if self.settings.python.enabled and not catalog.runtimes:
+            log.warning("no Python can be used: only static content and documents without Python are served")
 
 
 async def read_catalog(loaded: Loaded, memory: Path | None) -> Catalog:

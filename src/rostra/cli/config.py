@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rostra.cli.main import AsJson, ConfigFile
+from rostra.cli.table import UNBOUNDED, width, wrapped
 from rostra.config.errors import ConfigProblems
 from rostra.config.explain import explanation, listing
 from rostra.config.load import Loaded, load
@@ -18,9 +20,10 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Say everything that is wrong; exit status 1 when something is."""
+    """Say everything that is wrong, interpreters included; exit status 1 when something is."""
     try:
         loaded = load(config, os.environ)
+        _check_interpreters(loaded)
     except ConfigProblems as wrong:
         if not as_json:
             raise
@@ -59,9 +62,33 @@ def explain(
     if as_json:
         print(json.dumps(facts, indent=2))
         return
-    print(f"{facts.pop('name')}\n  {facts.pop('help')}\n")
+    wide = width()
+    print(facts.pop("name"))
+    for line in wrapped(str(facts.pop("help")), (wide or UNBOUNDED) - 2):
+        print(f"  {line}")
+    print()
     for word, value in facts.items():
-        print(f"  {word:<13}{', '.join(_lines(value)) or '-'}")
+        lines = [line for each in _lines(value) for line in wrapped(each or "-", (wide or UNBOUNDED) - 16)]
+        for first, line in zip([word, *[""] * len(lines)], lines, strict=False):
+            print(f"  {first:<14}{line}")
+
+
+def _check_interpreters(loaded: Loaded) -> None:
+    """Raises: ConfigProblems."""
+    from rostra.runtimes.catalog import inspect
+    from rostra.runtimes.r_catalog import open_beside
+
+    async def look() -> list[str]:
+        settings, sources = loaded.settings, loaded.sources
+        catalog = await inspect(settings.python, memory=None, sources=sources)
+        beside = await open_beside(settings.r, settings.quarto, memory=None, sources=sources)
+        complaints = [*(row.complaint for row in catalog.rows), *(row.complaint for row in beside.rows)]
+        return [each for each in complaints if each]
+
+    if problems := asyncio.run(look()):
+        raise ConfigProblems(
+            problems, hint="Correct it or remove the line; `rostra runtimes list` looks at all of them."
+        )
 
 
 def _lines(value: object) -> list[str]:

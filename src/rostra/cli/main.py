@@ -83,7 +83,10 @@ def reload(config: ConfigFile = None) -> None:
 
 
 def backup(
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; it must not be there yet.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="The file; it must not be there yet. Without: one named after the time, here.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The same, as an option.")] = None,
     without_environments: Annotated[
         bool, typer.Option("--without-environments", help="Smaller; packages are installed again when needed.")
     ] = False,
@@ -93,7 +96,9 @@ def backup(
     """Write the whole data folder to one file, while the server runs or not."""
     from rostra.cli.backup import backup as run
 
-    run(config, output, environments=not without_environments, files_only=files_only)
+    if file and output:
+        raise typer.BadParameter("name the file once, as an argument or with --output")
+    run(config, file or output, environments=not without_environments, files_only=files_only)
 
 
 def restore(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells
 
+UNBOUNDED = 10_000  # columns of what is no terminal
 _GAP = 2
 _INDENT = 4
 
@@ -78,7 +79,7 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], wide: int 
 def _tabled(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:
     told = []
     for row in ([each.name for each in columns], *rows):
-        cells = [_wrapped(text, wide) or [""] for text, wide in zip(row, widths, strict=True)]
+        cells = [_wrapped(text, wide, whole=False) or [""] for text, wide in zip(row, widths, strict=True)]
         for line in range(max(map(len, cells))):
             parts = [cell[line] if line < len(cell) else "" for cell in cells]
             padded = [_padded(*each) for each in zip(columns, parts, widths, strict=True)]
@@ -101,12 +102,17 @@ def _listed(columns: Sequence[Column], rows: Sequence[Sequence[str]], wide: int)
         for each, text in zip(columns, row, strict=True):
             if text and not each.head:
                 before = " " * _INDENT + each.name.ljust(names) + " " * _GAP
-                first, *others = _wrapped(text, wide - len(before), whole=True)
+                first, *others = wrapped(text, wide - len(before))
                 told += [before + first, *(" " * len(before) + other for other in others)]
     return told
 
 
-def _wrapped(text: str, wide: int, *, whole: bool = False) -> list[str]:
+def wrapped(text: str, wide: int) -> list[str]:
+    """Return ``text`` as lines, broken at spaces only; nothing for an empty one."""
+    return _wrapped(text, wide, whole=True)
+
+
+def _wrapped(text: str, wide: int, *, whole: bool) -> list[str]:
     """Break ``text`` at spaces; a word longer than a line only unless ``whole``. Runs of spaces stay as they are."""
     if cell_len(text) <= wide:
         return [text] if text else []

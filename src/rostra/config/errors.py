@@ -12,9 +12,10 @@ class ConfigProblems(Invalid):
 
     code = "config"
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    def __init__(
+        self,
+        problems: Sequence[str],
+        hint: str = "Run `rostra config explain SECTION.NAME` to see what a setting takes.",
+    ) -> None:
         self.problems = tuple(problems)
-        super().__init__(
-            "\n".join(self.problems),
-            hint="Run `rostra config explain SECTION.NAME` to see what a setting takes.",
-        )
+        super().__init__("\n".join(self.problems), hint=hint)

@@ -46,7 +46,8 @@ class RuntimeGone(Gone):
         have = ", ".join(map(str, sorted(installed))) or "no Python at all"
         super().__init__(
             f"this content runs on Python {version}, which this server no longer offers (it has {have})",
-            hint="Publish it again for a Python version this server has, or ask an administrator to put it back.",
+            hint=f"Publish it again for a Python version this server has, or ask an administrator to put "
+            f"{version} back under [Python] Executable.",
         )
 
 

@@ -38,6 +38,17 @@ class Row:
     def usable(self) -> bool:
         return not self.problem
 
+    @property
+    def complaint(self) -> str:
+        """Return what is wrong with a line of the configuration; empty for what was found by searching."""
+        wrong = self.problem and self.place
+        return f"{self.place}: [Python] Executable: {self.probe.executable} {self.problem}" if wrong else ""
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do about it."""
+        return f"correct {self.place} or remove it, then: rostra reload" if self.complaint else ""
+
     def cells(self) -> tuple[str, str, str, str]:
         """Return version, implementation, path and verdict, in words."""
         path, target = str(self.probe.executable), self.probe.target

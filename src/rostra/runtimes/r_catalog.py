@@ -39,6 +39,17 @@ class BesideRow:
     seconds: float = 0.0
     remembered: bool = False
 
+    @property
+    def complaint(self) -> str:
+        """Return what is wrong with a line of the configuration; empty for what was found by searching."""
+        wrong = self.problem and self.place
+        return f"{self.place}: [{self.language}] Executable: {self.executable} {self.problem}" if wrong else ""
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do about it."""
+        return f"correct {self.place} or remove it, then: rostra reload" if self.complaint else ""
+
     def cells(self) -> tuple[str, str, str, str]:
         verdict = self.problem or "usable"
         return (
