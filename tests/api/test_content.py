@@ -3,8 +3,6 @@ import dataclasses
 import pytest
 from support.api import BASE, Client, World, item_of, live_item
 
-from rostra.api.shapes import SWITCHES
-
 pytestmark = pytest.mark.anyio
 COLUMNS = [
     *("guid", "id", "name", "title", "description", "access_type", "locked", "locked_message", "extension"),
@@ -18,6 +16,7 @@ COLUMNS = [
     *("dashboard_url", "app_role", "draft_marker_enabled", "metrics_collection_enabled", "notify_on_share"),
     *("otel_enabled", "public_content_status"),
 ]
+SWITCHES = ("draft_marker_enabled", "metrics_collection_enabled", "notify_on_share", "otel_enabled")
 
 
 async def test_made_content_is_what_is_read_and_listed_later(world: World) -> None:

@@ -7,10 +7,10 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import anyio
 import sqlalchemy as sa
+from typing_extensions import TypedDict
 
 from rostra.api.services import Services
 from rostra.db.engine import transaction
@@ -20,7 +20,19 @@ from rostra.units import human_size
 LEAST_FREE = 1_000_000_000  # bytes
 START_SECONDS = 20.0
 
-Result = dict[str, Any]
+
+class Group(TypedDict):
+    name: str
+
+
+class Result(TypedDict):
+    """``error`` is null when it passed."""
+
+    group: Group
+    test: str
+    passed: bool
+    output: str
+    error: str | None
 
 
 async def run(live: Services) -> list[Result]:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel
 from starlette.requests import Request
+from typing_extensions import TypedDict
 
 from rostra.api import edge
 from rostra.api.addresses import Addresses, Links
+from rostra.api.answers import Address, Guid, Router, one_of
+from rostra.api.bundle_shapes import BundleBase
 from rostra.api.edge import Known, Live, Publisher, Reading, Writing
 from rostra.api.services import Services
 from rostra.api.subjects import Edited, Viewed
 from rostra.api.v1 import bundles, deploys
-from rostra.auth.principals import Principal
+from rostra.auth.principals import Principal, Role
 from rostra.content import items, limits
+from rostra.content.access import Access
 from rostra.content.tables import Item
 from rostra.kinds.registry import by_name
 
-router = APIRouter()
+router = Router()
 
 LARGEST_PAGE = 500
 
@@ -39,7 +43,61 @@ class DeployBody(BaseModel):
 NewItem = Annotated[ItemBody, edge.parsed(ItemBody)]
 
 
-def shape(item: Item, links: Addresses) -> dict[str, Any]:
+class Application(TypedDict):
+    """``app_mode`` is a number here, as older clients know the kinds."""
+
+    id: int
+    guid: Guid
+    name: str
+    title: str | None
+    url: Address
+    description: str
+    access_type: Annotated[str, one_of(Access)]
+    app_mode: int
+    bundle_id: int | None
+    needs_config: bool
+    content_category: str
+
+
+class Applications(TypedDict):
+    """``continuation`` is null on the last page."""
+
+    total: int
+    count: int
+    continuation: str | None
+    applications: list[Application]
+
+
+class CurrentUser(TypedDict):
+    id: int
+    guid: Guid
+    username: str
+    user_role: Annotated[str, one_of(Role)]
+
+
+class LegacyBundle(BundleBase):
+    id: int
+
+
+class Config(TypedDict):
+    config_url: Address
+    logs_url: Address
+
+
+class LegacyTask(TypedDict):
+    """``status`` is what it has said so far, ``last_status`` how many lines that are."""
+
+    id: str
+    user_id: int
+    status: list[str]
+    result: deploys.Result | None
+    finished: bool
+    code: int
+    error: str
+    last_status: int
+
+
+def shape(item: Item, links: Addresses) -> Application:
     return {
         "id": item.id,
         "guid": item.guid,
@@ -56,7 +114,7 @@ def shape(item: Item, links: Addresses) -> dict[str, Any]:
 
 
 @router.get("/users/current")
-async def current_user(who: Known) -> dict[str, Any]:
+async def current_user(who: Known) -> CurrentUser:
     """Whose key or token this is; the R client asks here."""
     return {"id": who.user_id, "guid": who.guid, "username": who.username, "user_role": who.role.value}
 
@@ -72,7 +130,7 @@ async def list_applications(
     count: int = 100,
     start: int = 0,
     cont: str = "",
-) -> dict[str, Any]:
+) -> Applications:
     """The caller's items whose name or title contains ``search``; ``continuation`` is passed back as ``cont``.
 
     ``filter`` is ``name:…`` or ``account_id:…``, both exact; the R client takes the first of what is left for its own.
@@ -104,7 +162,7 @@ def _passes(item: Item, wanted: Sequence[str]) -> bool:
 @router.post("/applications")
 async def create_application(
     who: Publisher, wanted: NewItem, live: Live, session: Writing, links: Links
-) -> dict[str, Any]:
+) -> Application:
     """Make an item."""
     given = {name: value for name, value in wanted.model_dump().items() if value is not None}
     ceilings = limits.ceilings(live.settings().scheduler)
@@ -113,13 +171,13 @@ async def create_application(
 
 
 @router.get("/applications/{guid}")
-async def get_application(subject: Viewed, links: Links) -> dict[str, Any]:
+async def get_application(subject: Viewed, links: Links) -> Application:
     """One item."""
     return shape(subject.item, links)
 
 
 @router.post("/applications/{guid}")
-async def change_application(wanted: NewItem, subject: Edited, live: Live, links: Links) -> dict[str, Any]:
+async def change_application(wanted: NewItem, subject: Edited, live: Live, links: Links) -> Application:
     """Change the title."""
     given = {} if wanted.title is None else {"title": wanted.title}
     ceilings = limits.ceilings(live.settings().scheduler)
@@ -128,7 +186,7 @@ async def change_application(wanted: NewItem, subject: Edited, live: Live, links
 
 
 @router.post("/applications/{guid}/upload")
-async def upload(guid: str, request: Request, who: Known, live: Live) -> dict[str, Any]:
+async def upload(guid: str, request: Request, who: Known, live: Live) -> LegacyBundle:
     """Take a bundle; its number is an integer here."""
     made = await bundles.receive(live, who, guid, request)
     return {**made, "id": int(made["id"])}
@@ -137,7 +195,7 @@ async def upload(guid: str, request: Request, who: Known, live: Live) -> dict[st
 @router.post("/applications/{guid}/deploy")
 async def deploy(
     guid: str, who: Known, wanted: Annotated[DeployBody, edge.parsed(DeployBody)], live: Live
-) -> dict[str, Any]:
+) -> LegacyTask:
     """Deploy a bundle; the answer is the task as older clients follow it."""
     order = deploys.DeployBody(bundle_id=wanted.bundle)
     task = await deploys.start(live, who, guid, order, build_only=False)
@@ -145,19 +203,19 @@ async def deploy(
 
 
 @router.get("/applications/{guid}/config")
-async def config(subject: Viewed, links: Links) -> dict[str, Any]:
+async def config(subject: Viewed, links: Links) -> Config:
     """Where the item's settings and logs are in the dashboard."""
     page = links.dashboard(subject.guid)
     return {"config_url": f"{page}/access", "logs_url": f"{page}/logs"}
 
 
 @router.get("/tasks/{task_id}")
-async def get_task(task_id: str, who: Known, live: Live, first_status: int = 0) -> dict[str, Any]:
+async def get_task(task_id: str, who: Known, live: Live, first_status: int = 0) -> LegacyTask:
     """A task as clients up to 1.24 follow it: asked for again and again, never waiting."""
     return await task_shape(live, who, task_id, first_status)
 
 
-async def task_shape(live: Services, who: Principal, task_id: str, first: int) -> dict[str, Any]:
+async def task_shape(live: Services, who: Principal, task_id: str, first: int) -> LegacyTask:
     seen = await deploys.followed(live, who, task_id, first, 0)
     # The oldest clients print the lines and nothing else.
     why = [f"Error: {seen.error}"] if seen.finished and seen.error else []
@@ -165,7 +223,7 @@ async def task_shape(live: Services, who: Principal, task_id: str, first: int) -
         "id": seen.id,
         "user_id": seen.user_id or 0,
         "status": [*seen.lines, *why],
-        "result": seen.result,
+        "result": deploys.result_of(seen),
         "finished": seen.finished,
         "code": seen.exit_code,
         "error": seen.error,

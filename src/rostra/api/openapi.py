@@ -10,18 +10,18 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from rostra.api import answers
+from rostra.api.answers import JSON, REFERENCE, Router
 from rostra.api.deprecated import INSTEAD
 from rostra.api.edge import BODY, MOUNT
 
-router = APIRouter()
+router = Router()
 
 _ERROR = {
     "type": "object",
@@ -48,6 +48,7 @@ def document(routes: list[APIRoute], version: str) -> dict[str, Any]:
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    found = _described(routes, schemas)
     schemas["Error"] = _ERROR
     made["components"]["securitySchemes"] = {
         "key": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Key, a space, an API key"}
@@ -55,7 +56,7 @@ def document(routes: list[APIRoute], version: str) -> dict[str, Any]:
     made["security"] = [{"key": []}]
     for route in routes:
         for method in route.methods or ():
-            _complete(made["paths"][route.path_format][method.lower()], route, schemas)
+            _complete(made["paths"][route.path_format][method.lower()], route, found)
     for path, methods in made["paths"].items():
         if "post" in methods:
             _link(made["paths"], path, methods["post"])
@@ -86,49 +87,41 @@ def _slug(route: APIRoute) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in route.path).strip("_")
 
 
-# What is answered that is not JSON, by the endpoint's name.
-_MEDIA = {
-    "download_bundle": ("application/gzip",),
-    "get_bundle_file": ("application/octet-stream",),
-    "download_log": ("text/plain",),
-    "tail_log": ("application/x-ndjson",),
-    "lockfile": ("text/plain",),
-    "get_image": ("image/png", "image/jpeg", "image/gif", "image/webp"),
-    "get_report": ("application/json", "text/csv", "text/html"),
-    "audit_runtimes": ("application/json", "text/csv"),
-}
-_EMPTY_TOO = {"get_error": "Nothing went wrong", "get_image": "There is no picture"}
-
-
-def _answers(responses: dict[str, Any], name: str) -> None:
-    """Describe the answers of endpoints that make their own."""
-    if name in _MEDIA:
-        responses["200"]["content"] = {media: {"schema": {}} for media in _MEDIA[name]}
-    if name in _EMPTY_TOO:
-        responses["204"] = {"description": _EMPTY_TOO[name]}
+def _described(routes: list[APIRoute], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return the schemas of what each route takes and answers, as ``{id} takes`` and ``{id} answers``."""
+    taken = {f"{route.operation_id} takes": body for route in routes for body in _bodies(route.dependant)}
+    answered = {f"{route.operation_id} answers": answers.of(route)[0] for route in routes}
+    found, below = answers.schemas(taken, {name: kind for name, kind in answered.items() if kind is not None})
+    shared |= below
+    return found
 
 
 def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any]) -> None:
-    """Add what FastAPI does not know: the body, and how errors look."""
+    """Add what FastAPI does not know: the body, what is answered, and how errors look."""
     responses = operation["responses"]
     responses.pop("422", None)
-    _answers(responses, route.name)
+    made = answers.of(route)[1]
+    for code, answer in responses.items():
+        answer.pop("content", None)
+        if code != "204":
+            answer["content"] = _content(schemas.get(f"{route.operation_id} answers"), made.media)
+    if made.empty:
+        responses["204"] = {"description": made.empty}
     # Clients tell a missing route, which is answered as text, from a missing object.
-    error = {
-        "application/json": {"schema": {"$ref": "#/components/schemas/Error"}},
-        "text/plain": {"schema": {"type": "string"}},
-    }
+    error = {JSON: {"schema": {"$ref": REFERENCE.format(model="Error")}}, "text/plain": {"schema": {"type": "string"}}}
     responses["default"] = {"description": "What is wrong, and what to do", "content": error}
     module = route.endpoint.__module__.rpartition(".")[2]
     operation["tags"] = [module.replace("_", " ")]
     if any((method, route.path_format) in INSTEAD for method in route.methods or ()):
         operation["deprecated"] = True
-    body = next(_bodies(route.dependant), None)
+    body = schemas.get(f"{route.operation_id} takes")
     if body is not None:
-        adapter: TypeAdapter[Any] = TypeAdapter(body)
-        schema = adapter.json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs", {}))
-        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+        operation["requestBody"] = {"content": {JSON: {"schema": body}}}
+
+
+def _content(schema: dict[str, Any] | None, media: tuple[str, ...]) -> dict[str, Any]:
+    found = {} if schema is None else {JSON: {"schema": schema}}
+    return found | {each: {"schema": {"type": "string"} if each.startswith("text/") else {}} for each in media}
 
 
 def _bodies(dependant: Dependant) -> Iterator[Any]:
@@ -165,10 +158,11 @@ async def page(request: Request) -> Response:  # noqa: ARG001
 
 
 def _page(made: dict[str, Any]) -> str:
+    schemas = made["components"]["schemas"]
     groups: dict[str, list[str]] = {}
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
-            groups.setdefault(operation["tags"][0], []).append(_row(path, method, operation))
+            groups.setdefault(operation["tags"][0], []).append(_row(path, method, operation, schemas))
     contents = "".join(f'<li><a href="#{_anchor(name)}">{_safe(name)}</a></li>' for name in sorted(groups))
     sections = "".join(
         f'<h2 id="{_anchor(name)}">{_safe(name.capitalize())}</h2><dl>{"".join(rows)}</dl>'
@@ -177,14 +171,15 @@ def _page(made: dict[str, Any]) -> str:
     return _PAGE.format(contents=contents, sections=sections, mount=MOUNT)
 
 
-def _row(path: str, method: str, operation: dict[str, Any]) -> str:
+def _row(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:
     said = _safe((operation.get("description") or "").split("\n")[0])
     given = [
         f"<li><code>{_safe(one['name'])}</code> ({_safe(one['in'])}{', required' if one.get('required') else ''})</li>"
         for one in operation.get("parameters", [])
     ]
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-    if body and body.get("properties"):
+    body = operation.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {})
+    body = schemas.get(body.get("$ref", "").rpartition("/")[2], body)
+    if body.get("properties"):
         names = ", ".join(f"<code>{_safe(name)}</code>" for name in body["properties"])
         given.append(f"<li>body: {names}</li>")
     listed = f"<ul>{''.join(given)}</ul>" if given else ""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Query
 from starlette.requests import Request
+from typing_extensions import TypedDict
 
 from rostra.api.addresses import Addresses
+from rostra.api.answers import Address
 from rostra.api.edge import MOUNT
 from rostra.errors import Invalid
 
@@ -25,6 +27,37 @@ class BadCursor(Invalid):
         super().__init__("this page does not exist", hint="Begin again without a cursor.")
 
 
+S = TypeVar("S")
+
+
+class Page(TypedDict, Generic[S]):
+    """Clients build it into a strict object: one key more and they fail."""
+
+    results: list[S]
+    current_page: int
+    total: int
+
+
+class Cursors(TypedDict):
+    previous: str | None
+    next: str | None
+
+
+class Paging(TypedDict):
+    cursors: Cursors
+    first: Address
+    previous: Address | None
+    next: Address | None
+    last: Address
+
+
+class Keyset(TypedDict, Generic[S]):
+    """As strict as ``Page``."""
+
+    paging: Paging
+    results: list[S]
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """``number`` counts from 1. A client may ask for a million rows a page; it gets ``LARGEST``."""
@@ -32,7 +65,7 @@ class Asked:
     number: int
     size: int
 
-    def of(self, results: list[dict[str, Any]], total: int) -> dict[str, Any]:
+    def of(self, results: list[S], total: int) -> Page[S]:
         return {"results": results, "current_page": self.number, "total": total}
 
 
@@ -62,12 +95,12 @@ Limit = Annotated[int, Depends(_limit)]
 def keyset(
     request: Request,
     links: Addresses,
-    rows: list[dict[str, Any]],
+    rows: list[S],
     *,
     previous: str | None,
     next: str | None,  # noqa: A002  (the wire's word)
     last: str | None,
-) -> dict[str, Any]:
+) -> Keyset[S]:
     """Return a page of a list by cursor. Its addresses are absolute and keep the filters that were asked for."""
     path = str(request.scope["path"]).partition(MOUNT)[2] or str(request.scope["path"])
     kept = [(k, v) for k, v in parse_qsl(request.url.query) if k not in {"next", "previous"}]
@@ -76,7 +109,7 @@ def keyset(
         query = urlencode([*kept, *cursors.items()])
         return f"{links.base}{MOUNT}{path}" + (f"?{query}" if query else "")
 
-    paging = {
+    paging: Paging = {
         "cursors": {"previous": previous, "next": next},
         "first": address(),
         "previous": None if previous is None else address(previous=previous),

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import TypedDict
 
 from rostra.api import edge, variants_shapes
+from rostra.api.answers import Guid, Router
 from rostra.api.edge import Known, Live, Reading, Writing, after_commit
 from rostra.api.schedules_body import NewScheduleBody, ScheduleBody, wanted
 from rostra.api.services import Services
 from rostra.api.variants import SeenVariant
-from rostra.api.variants_shapes import VariantSubject
+from rostra.api.variants_shapes import LegacySchedule, VariantSubject
 from rostra.auth.principals import Principal
 from rostra.content.access import visible_to
 from rostra.content.tables import Item
 from rostra.rendering import refresh, schedules, variants
 from rostra.rendering.tables import ScheduleRow, Variant
 
-router = APIRouter()
+router = Router()
 
 
 def moved(subject: VariantSubject) -> None:
@@ -33,8 +34,21 @@ def moved(subject: VariantSubject) -> None:
     after_commit(subject.session, told)
 
 
+class DetailedSchedule(LegacySchedule):
+    app_guid: Guid
+    app_name: str
+    app_title: str | None
+    variant_key: str
+
+
+class Schedules(TypedDict):
+    """With ``detailed`` each has what it is of."""
+
+    schedules: list[LegacySchedule | DetailedSchedule]
+
+
 @router.get("/variants/{variant_id}/schedules")
-async def list_schedules(subject: SeenVariant) -> list[dict[str, Any]]:
+async def list_schedules(subject: SeenVariant) -> list[LegacySchedule]:
     """The variant's schedule: a list of one, or of none."""
     row = await schedules.of_variant(subject.session, subject.variant.id)
     return [] if row is None else [variants_shapes.schedule(row, subject.variant)]
@@ -43,7 +57,7 @@ async def list_schedules(subject: SeenVariant) -> list[dict[str, Any]]:
 @router.post("/schedules")
 async def create_schedule(
     body: Annotated[NewScheduleBody, edge.parsed(NewScheduleBody)], who: Known, live: Live, session: Writing
-) -> dict[str, Any]:
+) -> LegacySchedule:
     """Give a variant a schedule."""
     subject = await variants_shapes.load(session, live, who, body.variant_id, to_run=True)
     refresh.check(subject.item)
@@ -54,7 +68,7 @@ async def create_schedule(
 
 
 @router.get("/schedules/{schedule_id}")
-async def get_schedule(schedule_id: int, who: Known, live: Live, session: Reading) -> dict[str, Any]:
+async def get_schedule(schedule_id: int, who: Known, live: Live, session: Reading) -> LegacySchedule:
     """One schedule."""
     row, subject = await _one(session, live, who, schedule_id)
     return variants_shapes.schedule(row, subject.variant)
@@ -67,7 +81,7 @@ async def change_schedule(
     who: Known,
     live: Live,
     session: Writing,
-) -> dict[str, Any]:
+) -> LegacySchedule:
     """Change a schedule; its next run is worked out anew."""
     row, subject = await _one(session, live, who, schedule_id, to_run=True)
     now = live.clock.now()
@@ -97,21 +111,30 @@ async def _one(
 @router.get("/v1/experimental/schedules")
 async def list_all(
     *, who: Known, session: Reading, start: str = "", end: str = "", detailed: bool = False
-) -> dict[str, Any]:
+) -> Schedules:
     """The schedules of all content the caller may see, with their next run between ``start`` and ``end``."""
     rows = sa.select(ScheduleRow, Variant, Item).join(Variant, Variant.id == ScheduleRow.variant_id)
     rows = rows.join(Item, Item.id == Variant.item_id).where(visible_to(who)).order_by(ScheduleRow.next_run)
     first, last = _bound(start), _bound(end)
-    found = []
+    found: list[LegacySchedule | DetailedSchedule] = []
     for row, variant, item in await session.execute(rows):
         if (first and (row.next_run is None or row.next_run < first)) or (last and (row.next_run or last) > last):
             continue
         if variant.visibility == variants.PRIVATE and variant.owner_id != who.user_id:
             continue
         shape = variants_shapes.schedule(row, variant)
-        more = {"app_guid": item.guid, "app_name": item.name, "app_title": item.title, "variant_key": variant.key}
-        found.append({**shape, **more} if detailed else shape)
+        found.append(_detailed(shape, item, variant) if detailed else shape)
     return {"schedules": found}
+
+
+def _detailed(shape: LegacySchedule, item: Item, variant: Variant) -> DetailedSchedule:
+    return {
+        **shape,
+        "app_guid": item.guid,
+        "app_name": item.name,
+        "app_title": item.title,
+        "variant_key": variant.key,
+    }
 
 
 def _bound(text: str) -> dt.datetime | None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel
 
 from rostra.api import edge, variants_shapes
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, Writing
-from rostra.api.legacy import task_shape
+from rostra.api.legacy import LegacyTask, task_shape
 from rostra.api.subjects import load
-from rostra.api.variants_shapes import VariantSubject
+from rostra.api.variants_shapes import LegacyRendering, LegacyVariant, Reader, VariantSubject
 from rostra.auth import users
 from rostra.content.tables import Rendering
 from rostra.db.engine import transaction
 from rostra.rendering import refresh, variants, variants_people
 from rostra.rendering.tables import Subscriber
 
-router = APIRouter()
+router = Router()
 
 
 class VariantBody(BaseModel):
@@ -65,7 +66,7 @@ RunVariant = Annotated[VariantSubject, Depends(_run)]
 
 
 @router.get("/applications/{guid}/variants")
-async def list_variants(guid: str, who: Known, live: Live, session: Writing) -> list[dict[str, Any]]:
+async def list_variants(guid: str, who: Known, live: Live, session: Writing) -> list[LegacyVariant]:
     """The content's variants that the caller may see, the default one first."""
     subject = await load(session, live, who, guid)
     await variants.default(subject.session, subject.item, subject.live.clock.now())
@@ -75,7 +76,7 @@ async def list_variants(guid: str, who: Known, live: Live, session: Writing) -> 
 
 
 @router.get("/variants/{variant_id}")
-async def get_variant(subject: SeenVariant) -> dict[str, Any]:
+async def get_variant(subject: SeenVariant) -> LegacyVariant:
     """One variant."""
     return await variants_shapes.variant(subject.session, subject.variant)
 
@@ -83,14 +84,14 @@ async def get_variant(subject: SeenVariant) -> dict[str, Any]:
 @router.post("/variants/{variant_id}")
 async def change_variant(
     wanted: Annotated[VariantBody, edge.parsed(VariantBody)], subject: RunVariant
-) -> dict[str, Any]:
+) -> LegacyVariant:
     """Change a variant's name, visibility, parameters and whom its reports are mailed to."""
     await variants.change(subject.session, subject.variant, wanted.given())
     return await variants_shapes.variant(subject.session, subject.variant)
 
 
 @router.post("/variants/{variant_id}/render")
-async def render_variant(variant_id: int, who: Known, live: Live) -> dict[str, Any]:
+async def render_variant(variant_id: int, who: Known, live: Live) -> LegacyTask:
     """Render the variant again; the answer is the task as older clients follow it."""
     async with transaction(live.sessions) as session:
         subject = await variants_shapes.load(session, live, who, variant_id, to_run=True)
@@ -100,7 +101,7 @@ async def render_variant(variant_id: int, who: Known, live: Live) -> dict[str, A
 
 
 @router.get("/variants/{variant_id}/renderings")
-async def list_renderings(subject: SeenVariant) -> list[dict[str, Any]]:
+async def list_renderings(subject: SeenVariant) -> list[LegacyRendering]:
     """The variant's kept renderings, newest first; what was never shown only for those who may change the content."""
     return [variants_shapes.rendering(row, subject.variant) for row in await subject.history()]
 
@@ -114,7 +115,7 @@ async def send_variant(
     given: Annotated[SenderBody, edge.parsed(SenderBody)],
     email: str | None = None,
     rendering_id: int | None = None,
-) -> dict[str, Any]:
+) -> LegacyTask:
     """Mail a rendering to ``me``, ``collaborators`` or ``collaborators_viewers``; some clients say it in the query."""
     wanted = SenderBody(email=email or given.email, rendering_id=rendering_id or given.rendering_id)
     async with transaction(live.sessions) as session:
@@ -136,7 +137,7 @@ async def _rendering(subject: VariantSubject, rendering_id: int | None) -> Rende
 
 
 @router.get("/variants/{variant_id}/subscribers")
-async def list_subscribers(subject: InspectedVariant) -> list[dict[str, Any]]:
+async def list_subscribers(subject: InspectedVariant) -> list[Reader]:
     """The people who get each mailed report of the variant."""
     people = await variants_people.subscribers(subject.session, Subscriber, subject.variant.id)
     return [variants_shapes.person(user) for user in people]
@@ -146,7 +147,7 @@ async def list_subscribers(subject: InspectedVariant) -> list[dict[str, Any]]:
 async def add_subscriber(
     wanted: Annotated[SubscriberBody | list[SubscriberBody], edge.parsed(SubscriberBody | list[SubscriberBody])],
     subject: RunVariant,
-) -> list[dict[str, Any]]:
+) -> list[Reader]:
     """Add people by guid; the answer lists all."""
     for one in wanted if isinstance(wanted, list) else [wanted]:
         user = await users.by_guid(subject.session, one.guid or one.user_guid or "")

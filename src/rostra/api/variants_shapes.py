@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import TypedDict
 
+from rostra.api.answers import Guid, Id, Time, one_of
 from rostra.api.services import Services
 from rostra.api.subjects import Subject
 from rostra.auth.principals import Principal
@@ -16,10 +18,13 @@ from rostra.content import access, permissions
 from rostra.content.access import Facts
 from rostra.content.tables import Item, Rendering
 from rostra.rendering import schedules, variants
+from rostra.rendering.calendar import Every
 from rostra.rendering.calendar_words import described
 from rostra.rendering.tables import ScheduleRow, Variant
 
 _NS = 1_000_000  # nanoseconds in a millisecond
+Visibility = Annotated[str, one_of((variants.PUBLIC, variants.PRIVATE))]
+EachType = Annotated[str, one_of(Every)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,115 @@ def checked(found: VariantSubject, *, to_run: bool) -> VariantSubject:
     return found
 
 
-async def variant(session: AsyncSession, row: Variant) -> dict[str, Any]:
+class LegacyVariant(TypedDict):
+    """``rendering_id``, ``bundle_id`` and the time are of the rendering that is shown; durations are nanoseconds."""
+
+    id: int
+    app_id: int
+    key: str
+    bundle_id: int | None
+    is_default: bool
+    name: str
+    email_collaborators: bool
+    email_viewers: bool
+    email_all: bool
+    created_time: Time
+    rendering_id: int | None
+    render_time: Time | None
+    render_duration: int | None
+    visibility: Visibility
+    owner_id: int
+
+
+class VariantShape(TypedDict):
+    """As the older one, with ids as text and the values of the document's parameters."""
+
+    id: Id
+    key: str
+    bundle_id: Id | None
+    is_default: bool
+    name: str
+    email_collaborators: bool
+    email_viewers: bool
+    email_all: bool
+    created_time: Time
+    rendering_id: Id | None
+    render_time: Time | None
+    render_duration: int | None
+    visibility: Visibility
+    owner_id: Id
+    parameters: dict[str, Any]
+
+
+class LegacyRendering(TypedDict):
+    id: int
+    app_id: int
+    variant_id: int
+    bundle_id: int
+    job_key: str | None
+    render_time: Time
+    render_duration: int
+    active: bool
+
+
+class RenderingShape(TypedDict):
+    """``path`` is where this rendering stays readable as long as it is kept."""
+
+    id: Id
+    variant_id: Id
+    bundle_id: Id
+    job_key: str | None
+    render_time: Time
+    render_duration: int
+    active: bool
+    path: str
+
+
+class LegacySchedule(TypedDict):
+    """``schedule`` is JSON in a text; ``next_run`` is null while it is paused and when there is none."""
+
+    id: int
+    app_id: int
+    variant_id: int
+    activate: bool
+    email: bool
+    type: EachType
+    schedule: str
+    start_time: Time
+    timezone: str
+    next_run: Time | None
+    paused: bool
+
+
+class Plan(TypedDict):
+    """A schedule with its ids as text."""
+
+    id: Id
+    variant_id: Id
+    activate: bool
+    email: bool
+    type: EachType
+    schedule: str
+    start_time: Time
+    timezone: str
+    next_run: Time | None
+    paused: bool
+
+
+class PlanInWords(Plan):
+    variant_key: str
+    words: str
+
+
+class Reader(TypedDict):
+    guid: Guid
+    username: str
+    first_name: str
+    last_name: str
+    email: str
+
+
+async def variant(session: AsyncSession, row: Variant) -> LegacyVariant:
     """Return a variant as older clients know it: numbers are integers, durations nanoseconds."""
     shown = await variants.latest(session, row.item_id, row)
     return {
@@ -101,7 +214,7 @@ async def variant(session: AsyncSession, row: Variant) -> dict[str, Any]:
     }
 
 
-def rendering(row: Rendering, of: Variant) -> dict[str, Any]:
+def rendering(row: Rendering, of: Variant) -> LegacyRendering:
     return {
         "id": row.id,
         "app_id": row.item_id,
@@ -114,7 +227,7 @@ def rendering(row: Rendering, of: Variant) -> dict[str, Any]:
     }
 
 
-def schedule(row: ScheduleRow, of: Variant) -> dict[str, Any]:
+def schedule(row: ScheduleRow, of: Variant) -> LegacySchedule:
     return {
         "id": row.id,
         "app_id": of.item_id,
@@ -130,18 +243,68 @@ def schedule(row: ScheduleRow, of: Variant) -> dict[str, Any]:
     }
 
 
-def strings(shape: dict[str, Any]) -> dict[str, Any]:
-    """Return a shape as the routes below ``/v1`` have it: ids are text, ``app_id`` is left out."""
-    found = {name: value for name, value in shape.items() if name != "app_id"}
-    for name in ("id", "variant_id", "bundle_id", "rendering_id", "owner_id"):
-        if found.get(name) is not None:
-            found[name] = str(found[name])
-    return found
+def own_variant(shape: LegacyVariant, parameters: dict[str, Any]) -> VariantShape:
+    """Return a variant as the routes below ``/v1`` have it: ids are text, ``app_id`` is left out."""
+    return {
+        "id": str(shape["id"]),
+        "key": shape["key"],
+        "bundle_id": _text(shape["bundle_id"]),
+        "is_default": shape["is_default"],
+        "name": shape["name"],
+        "email_collaborators": shape["email_collaborators"],
+        "email_viewers": shape["email_viewers"],
+        "email_all": shape["email_all"],
+        "created_time": shape["created_time"],
+        "rendering_id": _text(shape["rendering_id"]),
+        "render_time": shape["render_time"],
+        "render_duration": shape["render_duration"],
+        "visibility": shape["visibility"],
+        "owner_id": str(shape["owner_id"]),
+        "parameters": parameters,
+    }
+
+
+def own_rendering(shape: LegacyRendering, path: str) -> RenderingShape:
+    return {
+        "id": str(shape["id"]),
+        "variant_id": str(shape["variant_id"]),
+        "bundle_id": str(shape["bundle_id"]),
+        "job_key": shape["job_key"],
+        "render_time": shape["render_time"],
+        "render_duration": shape["render_duration"],
+        "active": shape["active"],
+        "path": path,
+    }
+
+
+def plan(row: ScheduleRow, of: Variant) -> Plan:
+    return {
+        "id": str(row.id),
+        "variant_id": str(of.id),
+        "activate": row.activate,
+        "email": row.email,
+        "type": row.every,
+        "schedule": row.payload,
+        "start_time": wire_time(row.start_at),
+        "timezone": row.zone,
+        "next_run": wire_time(row.next_run) if row.next_run else None,
+        "paused": row.paused,
+    }
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def words(row: ScheduleRow) -> str:
     return described(schedules.calendar_of(row))
 
 
-def person(user: User) -> dict[str, Any]:
-    return {name: getattr(user, name) for name in ("guid", "username", "first_name", "last_name", "email")}
+def person(user: User) -> Reader:
+    return {
+        "guid": user.guid,
+        "username": user.username,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email,
+    }

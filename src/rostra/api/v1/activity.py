@@ -6,15 +6,15 @@ import datetime as dt
 from typing import Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter
 
+from rostra.api.answers import Router
 from rostra.api.edge import Live, Reading, UsageReader
 from rostra.auth.principals import Role
 from rostra.auth.tables import ApiKey, Group, User
 from rostra.content.tables import Bundle, Integration, Item, Tag
 from rostra.rendering.tables import ScheduleRow
 
-router = APIRouter()
+router = Router()
 
 SPANS = {"1_day": 1, "7_days": 7, "30_days": 30, "365_days": 365}
 

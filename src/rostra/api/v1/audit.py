@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
-from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from rostra.api.addresses import Links
+from rostra.api.answers import Made, Router
 from rostra.api.edge import Administrator, Live, Reading
 from rostra.config.values import version_range
 from rostra.content import audit_report
@@ -21,7 +21,7 @@ from rostra.runtimes.lifecycle import rules_of
 from rostra.runtimes.model import Policy
 from rostra.units import duration
 
-router = APIRouter()
+router = Router()
 
 FORMATS = ("json", "csv")
 
@@ -49,7 +49,7 @@ async def audit_runtimes(
     owner: str = "",
     unused_for: str = "",
     format: str = "json",  # noqa: A002  (the query's word)
-) -> Response:
+) -> Annotated[Response, Made(json=dict[str, Any], media=("text/csv",))]:
     """Per Python version and per item: state, end of life, use, owner; as JSON, or the items as CSV.
 
     Filters: ``python`` (3.8, <3.10), ``kind``, ``owner``, ``unused_for`` (30d).

@@ -4,21 +4,46 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.requests import Request
+from typing_extensions import TypedDict
 
 from rostra.api.addresses import Links
+from rostra.api.answers import Guid, Id, Router, Time
 from rostra.api.edge import AuditReader, Reading
-from rostra.api.paging import Limit, Paged, keyset
+from rostra.api.paging import Keyset, Limit, Page, Paged, keyset
 from rostra.api.v1.usage import moment
 from rostra.clock import wire_time
 from rostra.content import audit_log
 from rostra.content.tables import AuditEntry
 
-router = APIRouter()
+router = Router()
 
 
-def shape(entry: AuditEntry) -> dict[str, Any]:
+class Entry(TypedDict):
+    """``user_id`` is 0 and ``user_guid`` null for what the server did itself."""
+
+    id: Id
+    time: Time
+    user_id: Id
+    user_guid: Guid | None
+    user_description: str
+    action: str
+    event_description: str
+
+
+class FoundEntry(Entry):
+    """``subject`` is the guid, or the name, of what was changed."""
+
+    subject: str | None
+
+
+class Action(TypedDict):
+    action: str
+    description: str
+
+
+def shape(entry: AuditEntry) -> Entry:
     """Return an entry as clients know one; exactly these keys."""
     return {
         "id": str(entry.id),
@@ -45,7 +70,7 @@ async def list_audit_logs(
     previous: str | None = None,
     action: str | None = None,
     user_guid: str | None = None,
-) -> dict[str, Any]:
+) -> Keyset[Entry]:
     """Entries, newest first unless ``ascOrder``; ``next`` and ``previous`` take the cursors of a page."""
     wanted = audit_log.Wanted(
         ascending=asc_order if ascOrder is None else ascOrder,
@@ -62,7 +87,7 @@ async def list_audit_logs(
 
 
 @router.get("/v1/audit/actions")
-async def list_audit_actions(who: AuditReader) -> list[dict[str, str]]:  # noqa: ARG001
+async def list_audit_actions(who: AuditReader) -> list[Action]:  # noqa: ARG001
     """The actions an entry may have, with what they are, by name."""
     from rostra.api.app import described
 
@@ -85,7 +110,7 @@ async def search_audit_logs(
     since: Annotated[str, Query(alias="from")] = "",
     to: str = "",
     order: str = "desc",
-) -> dict[str, Any]:
+) -> Page[FoundEntry]:
     """Entries with ``q`` in their description, newest first unless ``order=asc``; several actions with ``|``."""
     sought = audit_log.Sought(
         text=q,

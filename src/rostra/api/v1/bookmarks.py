@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, Writing
 from rostra.api.subjects import load
 from rostra.clock import wire_time
 from rostra.content import bookmarks
 from rostra.content.tables import Bookmark
 
-router = APIRouter()
+router = Router()
 
 
 def shape(guid: str, found: Bookmark) -> dict[str, Any]:

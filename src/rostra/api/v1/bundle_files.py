@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
+from rostra.api.answers import Made, Router
 from rostra.api.edge import Live
 from rostra.api.subjects import Inspected
 from rostra.content import bundle_files, bundles
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/v1/content/{guid}/bundles/{bundle_id}/files")
@@ -23,7 +23,9 @@ async def list_bundle_files(bundle_id: str, subject: Inspected, live: Live) -> l
 
 
 @router.get("/v1/content/{guid}/bundles/{bundle_id}/files/{path:path}")
-async def get_bundle_file(bundle_id: str, path: str, subject: Inspected, live: Live) -> Response:
+async def get_bundle_file(
+    bundle_id: str, path: str, subject: Inspected, live: Live
+) -> Annotated[Response, Made(media=("application/octet-stream",))]:
     """One file. It is never shown as a page of this server: it comes as a download."""
     row = await bundles.get(subject.session, subject.item, bundle_id)
     content = await bundle_files.read(live.places.archive(subject.guid, row.id), path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from rostra.api import shapes
+from rostra.api import bundle_shapes
+from rostra.api.answers import Made, Router
+from rostra.api.bundle_shapes import BundleShape
 from rostra.api.edge import Known, Live, after_commit, changing
 from rostra.api.services import Services
 from rostra.api.subjects import Edited, Inspected, load_to_edit
@@ -20,23 +21,23 @@ from rostra.content.errors import BundleFileMissing
 from rostra.content.unpack import Contents
 from rostra.db.engine import transaction
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/v1/content/{guid}/bundles")
-async def list_bundles(subject: Inspected) -> list[dict[str, Any]]:
+async def list_bundles(subject: Inspected) -> list[BundleShape]:
     """The item's bundles, newest first."""
     rows = await bundles.listing(subject.session, subject.item)
-    return await shapes.bundles(subject.session, rows, subject.item)
+    return await bundle_shapes.bundles(subject.session, rows, subject.item)
 
 
 @router.post("/v1/content/{guid}/bundles", status_code=201)
-async def upload_bundle(guid: str, request: Request, who: Known, live: Live) -> dict[str, Any]:
+async def upload_bundle(guid: str, request: Request, who: Known, live: Live) -> BundleShape:
     """Take a gzip tar: the body itself whatever its media type, or a form with the parts archive and metadata."""
     return await receive(live, who, guid, request)
 
 
-async def receive(live: Services, who: Principal, reference: str, request: Request) -> dict[str, Any]:
+async def receive(live: Services, who: Principal, reference: str, request: Request) -> BundleShape:
     """Store an upload and return the bundle's shape. No transaction is open while the client sends."""
     async with transaction(live.reading) as session:
         subject = await load_to_edit(session, live, who, reference)
@@ -65,7 +66,7 @@ async def _accept(
     received: ReceivedFile,
     contents: Contents,
     source: dict[str, Any],
-) -> dict[str, Any]:
+) -> BundleShape:
     async with changing(live, who, "upload_bundle", reference) as session:
         subject = await load_to_edit(session, live, who, reference)  # it may have changed while the client was sending
         await repositories.check_takes_uploads(session, subject.item)
@@ -81,20 +82,22 @@ async def _accept(
         )
         keep = live.settings().applications.bundle_retention_limit
         gone = await bundles.prune(session, subject.item, keep, live.places)
-        shaped = (await shapes.bundles(session, [row], subject.item))[0]
+        shaped = (await bundle_shapes.bundles(session, [row], subject.item))[0]
     await disk.remove_all(gone)
     return shaped
 
 
 @router.get("/v1/content/{guid}/bundles/{bundle_id}")
-async def get_bundle(bundle_id: str, subject: Inspected) -> dict[str, Any]:
+async def get_bundle(bundle_id: str, subject: Inspected) -> BundleShape:
     """One bundle."""
     row = await bundles.get(subject.session, subject.item, bundle_id)
-    return (await shapes.bundles(subject.session, [row], subject.item))[0]
+    return (await bundle_shapes.bundles(subject.session, [row], subject.item))[0]
 
 
 @router.get("/v1/content/{guid}/bundles/{bundle_id}/download")
-async def download_bundle(bundle_id: str, subject: Inspected, live: Live) -> Response:
+async def download_bundle(
+    bundle_id: str, subject: Inspected, live: Live
+) -> Annotated[Response, Made(media=("application/gzip",))]:
     """Exactly the bytes that were uploaded."""
     row = await bundles.get(subject.session, subject.item, bundle_id)
     path = live.places.archive(subject.guid, row.id)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import anyio
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from rostra.api import edge
+from rostra.api.answers import Router
+from rostra.api.content_shapes import LOCAL
 from rostra.api.edge import Administrator, Live, SystemReader, changing
 from rostra.api.services import Services
-from rostra.api.shapes import LOCAL
 from rostra.content import audit_log
 from rostra.errors import NotFound
 from rostra.ids import TaskId
 
-router = APIRouter()
+router = Router()
 
 LANGUAGE = "Python"
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge, shapes
 from rostra.api.addresses import Links
+from rostra.api.answers import Guid, Made, Router
+from rostra.api.content_shapes import Content
 from rostra.api.edge import Known, Live, Publisher, Reading, Writing
 from rostra.api.subjects import Edited, Inspected, Subject, Viewed
 from rostra.auth import users
@@ -16,7 +18,7 @@ from rostra.content import access, items, limits
 from rostra.content.errors import InvalidField
 from rostra.errors import Forbidden, Invalid
 
-router = APIRouter()
+router = Router()
 
 Fields = Annotated[dict[str, Any], edge.parsed(dict[str, Any])]
 
@@ -68,7 +70,13 @@ def _include(text: str) -> frozenset[str]:
     return frozenset(text.split(","))
 
 
-@router.get("/v1/content", response_model=list[dict[str, Any]])
+class AccessTest(TypedDict):
+    content_guid: Guid
+    accessible: bool
+    reasons: list[str]
+
+
+@router.get("/v1/content")
 async def list_content(
     *,
     who: Known,
@@ -77,14 +85,14 @@ async def list_content(
     name: str | None = None,
     owner_guid: str | None = None,
     include: str = "",
-) -> Response:
+) -> Annotated[Response, Made(json=list[Content])]:
     """All content the caller may know of, last deployed first; ``name`` is compared exactly."""
     shown = await shapes.listing(session, who, links, _include(include), name=name, owner_guid=owner_guid)
     return Response(shown, media_type="application/json")
 
 
 @router.post("/v1/content", status_code=201)
-async def create_content(who: Publisher, given: Fields, live: Live, session: Writing, links: Links) -> dict[str, Any]:
+async def create_content(who: Publisher, given: Fields, live: Live, session: Writing, links: Links) -> Content:
     """Make an item; without a name it gets one."""
     _check_run_as(given, None, who.is_administrator)
     item = await items.create(
@@ -94,13 +102,13 @@ async def create_content(who: Publisher, given: Fields, live: Live, session: Wri
 
 
 @router.get("/v1/content/{guid}")
-async def get_content(subject: Viewed, links: Links, include: str = "") -> dict[str, Any]:
+async def get_content(subject: Viewed, links: Links, include: str = "") -> Content:
     """One item."""
     return await shapes.one_content(subject.session, subject.who, subject.item, links, _include(include))
 
 
 @router.patch("/v1/content/{guid}")
-async def change_content(given: Fields, subject: Edited, live: Live, links: Links) -> dict[str, Any]:
+async def change_content(given: Fields, subject: Edited, live: Live, links: Links) -> Content:
     """Change some fields; ``{}`` is legal, ``owner_guid`` gives it to somebody else."""
     _check_run_as(given, subject.item.run_as, subject.who.is_administrator)
     locking = "locked" in given and given["locked"] != subject.item.locked
@@ -138,7 +146,7 @@ async def delete_content(subject: Edited, live: Live) -> Response:
 
 
 @router.post("/v1/content/{guid}/access-test")
-async def test_access(subject: Inspected) -> dict[str, Any]:
+async def test_access(subject: Inspected) -> AccessTest:
     """Say whether somebody who is not signed in can open the item now, and if not, why.
 
     Nothing is called over the network: it is what this server would decide.

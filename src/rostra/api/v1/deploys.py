@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from rostra.api import edge
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, changing
 from rostra.api.services import Deploy, Services
 from rostra.api.subjects import Subject, load_to_edit
@@ -20,7 +21,7 @@ from rostra.jobs.tasks import NoSuchTask, View
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import runnable
 
-router = APIRouter()
+router = Router()
 
 STATIC_SECONDS = 5.0  # clients expect a static item to be live when the answer comes; it takes a moment
 
@@ -63,14 +64,37 @@ class GitNotServed(NotFound):
         )
 
 
+class Begun(TypedDict):
+    task_id: str
+
+
+class Result(TypedDict):
+    """What a task found out; ``type`` says how ``data`` is built."""
+
+    type: str
+    data: Any
+
+
+class TaskShape(TypedDict):
+    """``last`` is how many lines there are; ``code`` is 0 and ``error`` empty when it ended well."""
+
+    id: str
+    output: list[str]
+    result: Result | None
+    finished: bool
+    code: int
+    error: str
+    last: int
+
+
 @router.post("/v1/content/{guid}/deploy", status_code=202)
-async def deploy_content(guid: str, who: Known, wanted: Wanted, live: Live) -> dict[str, Any]:
+async def deploy_content(guid: str, who: Known, wanted: Wanted, live: Live) -> Begun:
     """Build, prove and make live; a bundle that was built already is only switched to."""
     return {"task_id": await start(live, who, guid, wanted, build_only=False)}
 
 
 @router.post("/v1/content/{guid}/build", status_code=202)
-async def build_content(guid: str, who: Known, wanted: Wanted, live: Live) -> dict[str, Any]:
+async def build_content(guid: str, who: Known, wanted: Wanted, live: Live) -> Begun:
     """Make the environment again without changing what visitors get."""
     return {"task_id": await start(live, who, guid, wanted, build_only=True)}
 
@@ -135,18 +159,22 @@ async def _chosen(subject: Subject, bundle_id: str | int | None) -> Bundle:
 
 
 @router.get("/v1/tasks/{task_id}")
-async def get_task(task_id: str, who: Known, live: Live, first: int | None = None, wait: float = 0) -> dict[str, Any]:
+async def get_task(task_id: str, who: Known, live: Live, first: int | None = None, wait: float = 0) -> TaskShape:
     """A task's state and its output from line ``first`` on, waiting up to ``wait`` seconds for news."""
     seen = await followed(live, who, task_id, first, wait)
     return {
         "id": seen.id,
         "output": list(seen.lines),
-        "result": seen.result,
+        "result": result_of(seen),
         "finished": seen.finished,
         "code": seen.exit_code,
         "error": seen.error,
         "last": seen.last,
     }
+
+
+def result_of(seen: View) -> Result | None:
+    return None if seen.result is None else {"type": seen.result["type"], "data": seen.result["data"]}
 
 
 async def followed(live: Services, who: Principal, task_id: str, first: int | None, wait: float) -> View:

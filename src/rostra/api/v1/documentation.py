@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from rostra.api import edge
+from rostra.api.answers import Router
 from rostra.api.edge import Administrator, Known, Live, Reading, Writing
 from rostra.clock import wire_time
 from rostra.content import audit_log, notices
 from rostra.content.tables import Notice
 from rostra.errors import NotFound
 
-router = APIRouter()
+router = Router()
 
 
 class NoDocumentation(NotFound):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rostra.api import edge, matching
+from rostra.api.answers import Router
 from rostra.api.edge import Administrator, Known, Live, Reading, Writing
 from rostra.clock import wire_time
 from rostra.content import image_environments
@@ -16,7 +16,7 @@ from rostra.content.image_environments import EnvironmentChanged, EnvironmentPer
 from rostra.content.tables import ImageEnvironment
 from rostra.ids import new_guid
 
-router = APIRouter()
+router = Router()
 
 Fields = Annotated[dict[str, Any], edge.parsed(dict[str, Any])]
 

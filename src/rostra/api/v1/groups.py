@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge
+from rostra.api.answers import Guid, Router, one_of
 from rostra.api.edge import Known, Live, Publisher, Reading, Writing, after_commit
-from rostra.api.paging import Paged
+from rostra.api.paging import Page, Paged
 from rostra.api.services import Services
 from rostra.api.v1 import users as people
 from rostra.auth import groups, users
 from rostra.auth.tables import Group
-from rostra.content.access import visible_to
+from rostra.content.access import Access, Grant, visible_to
 from rostra.content.tables import Item, Permission
 
-router = APIRouter()
+router = Router()
 
 
 class NewGroupBody(BaseModel):
@@ -34,11 +35,32 @@ class MemberBody(BaseModel):
     user_guid: str
 
 
-def shape(group: Group, owners: dict[int, str]) -> dict[str, Any]:
+class GroupShape(TypedDict):
+    guid: Guid
+    name: str
+    owner_guid: Guid | None
+
+
+class GivenToGroup(TypedDict):
+    principal_guid: Guid
+    principal_name: str
+    principal_role: Annotated[str, one_of(Grant)]
+    principal_type: Literal["group"]
+
+
+class ContentOfGroup(TypedDict):
+    content_guid: Guid
+    content_name: str
+    content_title: str | None
+    access_type: Annotated[str, one_of(Access)]
+    permissions: list[GivenToGroup]
+
+
+def shape(group: Group, owners: dict[int, str]) -> GroupShape:
     return {"guid": group.guid, "name": group.name, "owner_guid": owners.get(group.owner_id or 0)}
 
 
-async def _shaped(session: AsyncSession, group: Group) -> dict[str, Any]:
+async def _shaped(session: AsyncSession, group: Group) -> GroupShape:
     return shape(group, await groups.owner_guids(session, [group]))
 
 
@@ -52,7 +74,7 @@ def _membership_changed(session: AsyncSession, live: Services) -> None:
 
 
 @router.get("/v1/groups")
-async def list_groups(*, who: Known, session: Reading, page: Paged, prefix: str = "") -> dict[str, Any]:  # noqa: ARG001
+async def list_groups(*, who: Known, session: Reading, page: Paged, prefix: str = "") -> Page[GroupShape]:  # noqa: ARG001
     """Groups whose name begins with ``prefix``, by name."""
     found = await groups.find(session, prefix=prefix, page=page.number, size=page.size)
     owners = await groups.owner_guids(session, found.rows)
@@ -60,7 +82,7 @@ async def list_groups(*, who: Known, session: Reading, page: Paged, prefix: str 
 
 
 @router.get("/v1/groups/remote")
-async def list_remote_groups(who: Known, page: Paged) -> dict[str, Any]:  # noqa: ARG001
+async def list_remote_groups(who: Known, page: Paged) -> Page[GroupShape]:  # noqa: ARG001
     """Groups of an external directory: there is none."""
     return page.of([], 0)
 
@@ -68,7 +90,7 @@ async def list_remote_groups(who: Known, page: Paged) -> dict[str, Any]:  # noqa
 @router.post("/v1/groups", status_code=201)
 async def create_group(
     who: Publisher, wanted: Annotated[NewGroupBody, edge.parsed(NewGroupBody)], live: Live, session: Writing
-) -> dict[str, Any]:
+) -> GroupShape:
     """Make an empty group; it belongs to who made it."""
     group = await groups.create(session, wanted.name, who.user_id, live.clock.now())
     return await _shaped(session, group)
@@ -78,13 +100,13 @@ async def create_group(
 async def add_remote_group(
     who: Publisher,  # noqa: ARG001
     wanted: Annotated[people.TicketBody, edge.parsed(people.TicketBody)],  # noqa: ARG001
-) -> dict[str, Any]:
+) -> GroupShape:
     """Add a group found in an external directory: there is none, so every ticket is bad."""
     raise people.BadTicket
 
 
 @router.get("/v1/groups/{guid}")
-async def get_group(guid: str, who: Known, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_group(guid: str, who: Known, session: Reading) -> GroupShape:  # noqa: ARG001
     """One group."""
     return await _shaped(session, await groups.by_guid(session, guid))
 
@@ -100,7 +122,7 @@ async def delete_group(guid: str, who: Known, live: Live, session: Writing) -> R
 
 
 @router.get("/v1/groups/{guid}/members")
-async def list_members(guid: str, who: Known, session: Reading, page: Paged) -> dict[str, Any]:  # noqa: ARG001
+async def list_members(guid: str, who: Known, session: Reading, page: Paged) -> Page[people.Person]:  # noqa: ARG001
     """The people in a group."""
     found = await groups.members(session, await groups.by_guid(session, guid), page=page.number, size=page.size)
     return page.of([people.shape(user) for user in found.rows], found.total)
@@ -129,7 +151,7 @@ async def remove_member(guid: str, user_guid: str, who: Known, live: Live, sessi
 
 
 @router.get("/v1/experimental/groups/{guid}/content")
-async def list_group_content(guid: str, who: Known, session: Reading) -> list[dict[str, Any]]:
+async def list_group_content(guid: str, who: Known, session: Reading) -> list[ContentOfGroup]:
     """The content a group was given permissions on, as far as the caller may know of it."""
     group = await groups.by_guid(session, guid)
     wanted = sa.select(Item, Permission.role).join(Permission, Permission.item_id == Item.id)
@@ -137,8 +159,8 @@ async def list_group_content(guid: str, who: Known, session: Reading) -> list[di
     return [_content_row(item, role, group) for item, role in rows]
 
 
-def _content_row(item: Item, role: str, group: Group) -> dict[str, Any]:
-    given = {
+def _content_row(item: Item, role: str, group: Group) -> ContentOfGroup:
+    given: GivenToGroup = {
         "principal_guid": group.guid,
         "principal_name": group.name,
         "principal_role": role,

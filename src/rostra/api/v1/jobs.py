@@ -7,16 +7,18 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import anyio
 import sqlalchemy as sa
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from typing_extensions import TypedDict
 
-from rostra.api import shapes
 from rostra.api.addresses import Addresses, Links
+from rostra.api.answers import Address, Guid, Id, Made, Router, Time
 from rostra.api.edge import Known, Live, Reading, UsageReader, changing
+from rostra.api.job_shapes import JobShape, job
 from rostra.api.services import Services
 from rostra.api.subjects import Inspected, Subject, load_to_edit
 from rostra.api.v1.usage import moment
@@ -31,7 +33,7 @@ from rostra.execution.logs import LogLine
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
 
-router = APIRouter()
+router = Router()
 
 MOST_LOG_LINES = 5000
 TAIL_SECONDS, TAIL_ROUNDS = 1.0, 600
@@ -60,13 +62,76 @@ class NotRestartable(Invalid):
         super().__init__("this content has no processes of its own", hint="Only applications and APIs are restarted.")
 
 
+class LogEntry(TypedDict):
+    source: Literal["stdout", "stderr"]
+    timestamp: Time
+    data: str
+
+
+class Log(TypedDict):
+    entries: list[LogEntry]
+
+
+class Failure(TypedDict):
+    """``code`` is the job's tag: what it was doing when it failed."""
+
+    code: str
+    summary: str
+    help_url: None
+
+
+class Taken(TypedDict):
+    time: Time
+    cpu: float
+    memory: int
+    processes: int
+    connections: int
+
+
+class Metrics(TypedDict):
+    job_key: str
+    content_guid: Guid
+    metrics: list[Taken]
+
+
+class Process(TypedDict):
+    appId: int
+    appGuid: Guid
+    appName: str
+    appUrl: Address
+    appRunAs: str
+    type: str
+    cpuCurrent: float
+    cpuTotal: int
+    ram: int
+    jobKey: str
+    processes: int
+    connections: int
+
+
+class Restarted(TypedDict):
+    content_guid: Guid
+    ended_jobs: list[str]
+
+
+class Ordered(TypedDict):
+    """``guid`` is of the order, which other servers keep."""
+
+    guid: None
+    app_id: Id
+    app_guid: Guid
+    job_id: Id
+    job_key: str
+    result: str
+
+
 @router.get("/v1/content/{guid}/jobs")
 @router.get("/applications/{guid}/jobs")
-async def list_jobs(subject: Inspected) -> list[dict[str, Any]]:
+async def list_jobs(subject: Inspected) -> list[JobShape]:
     """The item's jobs, newest first."""
     hostname = socket.gethostname()
     rows = await job_records.of_item(subject.session, subject.item)
-    return [shapes.job(row, subject.item, hostname) for row in rows]
+    return [job(row, subject.item, hostname) for row in rows]
 
 
 async def _one(subject: Subject, key: str) -> Job:
@@ -79,13 +144,13 @@ async def _one(subject: Subject, key: str) -> Job:
 
 @router.get("/v1/content/{guid}/jobs/{key}")
 @router.get("/applications/{guid}/job/{key}")
-async def get_job(key: str, subject: Inspected) -> dict[str, Any]:
+async def get_job(key: str, subject: Inspected) -> JobShape:
     """One job."""
-    return shapes.job(await _one(subject, key), subject.item, socket.gethostname())
+    return job(await _one(subject, key), subject.item, socket.gethostname())
 
 
 @router.get("/v1/content/{guid}/jobs/{key}/log")
-async def get_log(key: str, subject: Inspected, live: Live, maxLogLines: int = MOST_LOG_LINES) -> dict[str, Any]:  # noqa: N803
+async def get_log(key: str, subject: Inspected, live: Live, maxLogLines: int = MOST_LOG_LINES) -> Log:  # noqa: N803
     """The last lines a job wrote, oldest first, with their time and stream."""
     row = await _one(subject, key)
     lines = await _lines(live, row, min(max(maxLogLines, 0), MOST_LOG_LINES))
@@ -96,14 +161,16 @@ async def _lines(live: Services, row: Job, most: int | None) -> list[LogLine]:
     return [] if row.log is None else await anyio.to_thread.run_sync(logs.read, live.places.data_dir / row.log, most)
 
 
-def _entry(line: LogLine) -> dict[str, str]:
+def _entry(line: LogLine) -> LogEntry:
     """Return a line as clients know one: they know two streams, and what the server says is on the second."""
-    source = "stderr" if line.source == "rostra" else line.source
+    source: Literal["stdout", "stderr"] = "stdout" if line.source == "stdout" else "stderr"
     return {"source": source, "timestamp": wire_time(line.at), "data": line.text}
 
 
 @router.get("/v1/content/{guid}/jobs/{key}/download")
-async def download_log(key: str, subject: Inspected, live: Live, filename: str = "") -> Response:
+async def download_log(
+    key: str, subject: Inspected, live: Live, filename: str = ""
+) -> Annotated[Response, Made(media=("text/plain",))]:
     """All a job wrote, as a text file."""
     row = await _one(subject, key)
     lines = await _lines(live, row, None)
@@ -113,16 +180,21 @@ async def download_log(key: str, subject: Inspected, live: Live, filename: str =
 
 
 @router.get("/v1/content/{guid}/jobs/{key}/error")
-async def get_error(key: str, subject: Inspected) -> Response:
+async def get_error(
+    key: str, subject: Inspected
+) -> Annotated[Response, Made(json=Failure, empty="Nothing went wrong")]:
     """Why a job failed, in one sentence; 204 when it did not."""
     row = await _one(subject, key)
     if not row.error:
         return Response(status_code=204)
-    return JSONResponse({"code": row.tag, "summary": row.error, "help_url": None})
+    found: Failure = {"code": row.tag, "summary": row.error, "help_url": None}
+    return JSONResponse(found)
 
 
 @router.get("/v1/content/{guid}/jobs/{key}/tail")
-async def tail_log(guid: str, key: str, who: Known, live: Live) -> StreamingResponse:
+async def tail_log(
+    guid: str, key: str, who: Known, live: Live
+) -> Annotated[Response, Made(media=("application/x-ndjson",))]:
     """What a job writes, line by line as JSON, until it ends or for ten minutes."""
     async with transaction(live.reading) as session:
         await _one(await load_to_edit(session, live, who, guid), key)
@@ -150,7 +222,7 @@ async def _tail(live: Services, key: str) -> AsyncIterator[str]:
 @router.get("/v1/content/{guid}/jobs/{key}/metrics")
 async def get_metrics(
     key: str, subject: Inspected, since: Annotated[str, Query(alias="from")] = "", to: str = ""
-) -> dict[str, Any]:
+) -> Metrics:
     """What a job took, every half minute of the last two days: CPU in cores, memory in bytes, open connections."""
     row = await _one(subject, key)
     first, last = moment("from", since), moment("to", to, end=True)
@@ -158,7 +230,7 @@ async def get_metrics(
     return {"job_key": row.key, "content_guid": subject.guid, "metrics": [_sample(one) for one in samples]}
 
 
-def _sample(one: JobSample) -> dict[str, Any]:
+def _sample(one: JobSample) -> Taken:
     return {
         "time": wire_time(one.at),
         "cpu": one.cpu,
@@ -169,7 +241,7 @@ def _sample(one: JobSample) -> dict[str, Any]:
 
 
 @router.get("/metrics/procs")
-async def list_processes(who: UsageReader, live: Live, session: Reading, links: Links) -> dict[str, Any]:
+async def list_processes(who: UsageReader, live: Live, session: Reading, links: Links) -> dict[str, Process]:
     """What runs now, by process id, as far as the caller may change its content; CPU in cores, memory in bytes."""
     taken = {sample.job: sample for sample in await live.taken()}
     wanted = sa.select(Job, Item).join(Item, Item.id == Job.item_id).where(Job.ended_at.is_(None))
@@ -179,7 +251,7 @@ async def list_processes(who: UsageReader, live: Live, session: Reading, links: 
     }
 
 
-def _process(job: Job, item: Item, taken: Sample, links: Addresses) -> dict[str, Any]:
+def _process(job: Job, item: Item, taken: Sample, links: Addresses) -> Process:
     return {
         "appId": item.id,
         "appGuid": item.guid,
@@ -197,7 +269,7 @@ def _process(job: Job, item: Item, taken: Sample, links: Addresses) -> dict[str,
 
 
 @router.post("/v1/content/{guid}/restart")
-async def restart_content(guid: str, who: Known, live: Live) -> dict[str, Any]:
+async def restart_content(guid: str, who: Known, live: Live) -> Restarted:
     """End the item's running processes; the next visit, or the least number the item keeps, starts new ones."""
     async with transaction(live.reading) as session:
         subject = await load_to_edit(session, live, who, guid)
@@ -218,7 +290,7 @@ async def _stop(live: Services, key: str) -> None:
 
 
 @router.delete("/v1/content/{guid}/jobs/{key}")
-async def stop_job(guid: str, key: str, who: Known, live: Live) -> dict[str, Any]:
+async def stop_job(guid: str, key: str, who: Known, live: Live) -> Ordered:
     """End a running process."""
     async with transaction(live.reading) as session:
         subject = await load_to_edit(session, live, who, guid)

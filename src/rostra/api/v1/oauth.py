@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rostra.api import bodies, edge
+from rostra.api.answers import Router
 from rostra.api.edge import Administrator, Known, Live, Publisher, Reading, Writing
 from rostra.api.services import Services
 from rostra.api.subjects import Edited, Inspected, load_to_edit
@@ -28,7 +28,7 @@ from rostra.content.tables import Integration, OAuthSession
 from rostra.db.engine import transaction
 from rostra.errors import Invalid
 
-router = APIRouter()
+router = Router()
 
 Fields = Annotated[dict[str, Any], edge.parsed(dict[str, Any])]
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"

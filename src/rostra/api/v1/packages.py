@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Literal
 
 import anyio
 import sqlalchemy as sa
-from fastapi import APIRouter
 from starlette.responses import PlainTextResponse, Response
+from typing_extensions import TypedDict
 
+from rostra.api.answers import Guid, Id, Made, Router
 from rostra.api.edge import Known, Live, Reading
-from rostra.api.paging import PagedWidely
+from rostra.api.paging import Page, PagedWidely
 from rostra.api.services import Services
 from rostra.api.subjects import Inspected, Subject, Viewed
 from rostra.content.access import visible_to
@@ -18,7 +19,7 @@ from rostra.content.tables import Bundle, Item
 from rostra.environments.spec import Environment
 from rostra.errors import Invalid
 
-router = APIRouter()
+router = Router()
 
 
 class NoEnvironment(Invalid):
@@ -39,8 +40,24 @@ async def _environment(subject: Subject, live: Services) -> Environment | None:
     return await anyio.to_thread.run_sync(live.environments.get, bundle.environment_key)
 
 
+class PackageOfContent(TypedDict):
+    """``hash`` is of R packages, whose lock files have one."""
+
+    language: Literal["python", "r"]
+    language_version: str
+    name: str
+    version: str
+    hash: str | None
+
+
+class PackageInUse(PackageOfContent):
+    bundle_id: Id
+    app_id: Id
+    app_guid: Guid
+
+
 @router.get("/v1/content/{guid}/lockfile")
-async def lockfile(subject: Inspected, live: Live) -> Response:
+async def lockfile(subject: Inspected, live: Live) -> Annotated[Response, Made(media=("text/plain",))]:
     """What is really installed, pinned, as a requirements file; ``Generated-By`` names the Python it is for."""
     environment = await _environment(subject, live)
     if environment is None:
@@ -50,13 +67,13 @@ async def lockfile(subject: Inspected, live: Live) -> Response:
 
 
 @router.get("/v1/content/{guid}/packages")
-async def content_packages(subject: Viewed, live: Live) -> list[dict[str, Any]]:
+async def content_packages(subject: Viewed, live: Live) -> list[PackageOfContent]:
     """The packages of the item's live bundle, by name; none before the first deploy."""
     environment = await _environment(subject, live)
     return [] if environment is None else _rows(environment)
 
 
-def _rows(environment: Environment) -> list[dict[str, Any]]:
+def _rows(environment: Environment) -> list[PackageOfContent]:
     version = str(environment.runtime.version)
     return [
         {"language": "python", "language_version": version, "name": one.name, "version": one.version, "hash": None}
@@ -74,7 +91,7 @@ async def all_packages(
     name: str = "",
     version: str = "",
     language: str = "",
-) -> dict[str, Any]:
+) -> Page[PackageInUse]:
     """The packages of all live bundles the caller may know of."""
     wanted = sa.select(Item.id, Item.guid, Bundle.id, Bundle.environment_key).join(
         Bundle, Bundle.id == Item.live_bundle_id
@@ -82,17 +99,16 @@ async def all_packages(
     found = await session.execute(wanted.where(visible_to(who), Bundle.environment_key.is_not(None)).order_by(Item.id))
     uses = [(item_id, guid, bundle_id, str(key)) for item_id, guid, bundle_id, key in found]
     known = await anyio.to_thread.run_sync(_read_all, live, {key for *_, key in uses})
-    asked = {"name": name.lower(), "version": version, "language": language}
-    rows = [
+    rows: list[PackageInUse] = [
         {**row, "bundle_id": str(bundle_id), "app_id": str(item_id), "app_guid": guid}
         for item_id, guid, bundle_id, key in uses
         for row in known[key]
-        if all(not value or row[field] == value for field, value in asked.items())
+        if name.lower() in ("", row["name"]) and version in ("", row["version"]) and language in ("", row["language"])
     ]
     first = (page.number - 1) * page.size
     return page.of(rows[first : first + page.size], len(rows))
 
 
-def _read_all(live: Services, keys: set[str]) -> dict[str, list[dict[str, Any]]]:
+def _read_all(live: Services, keys: set[str]) -> dict[str, list[PackageOfContent]]:
     found = {key: live.environments.get(key) for key in keys}
     return {key: [] if environment is None else _rows(environment) for key, environment in found.items()}

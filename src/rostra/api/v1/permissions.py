@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from rostra.api import edge
+from rostra.api.answers import Router
 from rostra.api.subjects import Edited, Inspected, Subject
 from rostra.content import audit_log, permissions
 from rostra.content.errors import PermissionNotFound
 from rostra.content.permissions import Granted
 
-router = APIRouter()
+router = Router()
 
 
 class PermissionBody(BaseModel):

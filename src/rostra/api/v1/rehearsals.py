@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, Response
 
 from rostra.api import edge
+from rostra.api.answers import Made, Router
 from rostra.api.edge import Administrator, Live, Reading, Writing
 from rostra.errors import Conflict, Invalid
 from rostra.rehearsal import notify, records, report, tasks
@@ -18,7 +18,7 @@ from rostra.rehearsal.notify import RehearsalUnfinished
 from rostra.rehearsal.records import Wanted
 from rostra.rehearsal.target import AUTO, Wish, wish
 
-router = APIRouter()
+router = Router()
 
 
 class UnknownStep(Invalid):
@@ -114,7 +114,7 @@ async def get_report(
     live: Live,
     session: Reading,
     format: Literal["json", "csv", "html"] = "json",  # noqa: A002
-) -> Response:
+) -> Annotated[Response, Made(json=dict[str, Any], media=("text/csv", "text/html"))]:
     """Every item's result, as JSON, CSV or one HTML page."""
     told = await _shown(session, rehearsal_id)
     items = await records.results(session, rehearsal_id)

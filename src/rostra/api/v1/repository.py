@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from rostra.api import edge
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Publisher, Writing, changing
 from rostra.api.services import Services
 from rostra.api.subjects import Edited, Inspected, load_to_edit
@@ -25,7 +25,7 @@ from rostra.content.repositories import Wanted
 from rostra.content.tables import Item, Repository
 from rostra.ids import TaskId
 
-router = APIRouter()
+router = Router()
 
 
 class RepositoryBody(BaseModel):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query
+from fastapi import Query
+from typing_extensions import TypedDict
 
 from rostra.api import variants_shapes
+from rostra.api.answers import Guid, Id, Router, Time, one_of
 from rostra.api.edge import Known, Live, Reading, SystemReader
-from rostra.api.paging import LARGEST, Paged
+from rostra.api.paging import LARGEST, Page, Paged
 from rostra.api.subjects import Inspected
 from rostra.api.v1.usage import moment
 from rostra.clock import wire_time
@@ -21,7 +23,7 @@ from rostra.errors import Invalid
 from rostra.rendering import variants
 from rostra.rendering.tables import ScheduleRow, Variant
 
-router = APIRouter()
+router = Router()
 
 DAY = dt.timedelta(days=1)
 
@@ -34,7 +36,56 @@ class NoSuchOutcome(Invalid):
         super().__init__(f"no run ends as {name[:40]!r}", hint=f"Use some of {', '.join(runs.OUTCOMES)}.")
 
 
-def run(job: Job) -> dict[str, Any]:
+class Run(TypedDict):
+    """``skip_reason`` says why it was not started at all; ``exit_code`` is null until it has ended."""
+
+    job_key: str
+    bundle_id: Id | None
+    queued_time: Time
+    start_time: Time | None
+    end_time: Time | None
+    outcome: Annotated[str, one_of(runs.OUTCOMES)]
+    exit_code: int | None
+    error: str | None
+    skip_reason: str | None
+
+
+class FoundVariant(TypedDict):
+    id: Id
+    key: str
+    name: str
+    is_default: bool
+    visibility: variants_shapes.Visibility
+    created_time: Time
+    content_guid: Guid
+    content_name: str
+    content_title: str | None
+    schedule: variants_shapes.Plan | None
+    last_run: Run | None
+
+
+class Counts(TypedDict):
+    running: int
+    succeeded: int
+    failed: int
+    skipped: int
+
+
+class Hour(Counts):
+    time: Time
+
+
+Span = TypedDict("Span", {"from": Time, "to": Time})
+
+
+class Summary(Span, Counts):
+    """``histogram`` has the hours in which anything was asked for."""
+
+    total: int
+    histogram: list[Hour]
+
+
+def run(job: Job) -> Run:
     return {
         "job_key": job.key,
         "bundle_id": None if job.bundle_id is None else str(job.bundle_id),
@@ -58,7 +109,7 @@ async def search_variants(
     content_guid: str = "",
     outcome: str = "",
     scheduled: bool | None = None,
-) -> dict[str, Any]:
+) -> Page[FoundVariant]:
     """Variants of content the caller may change, with schedule and last run.
 
     ``q`` is part of the content's name or title, ``outcome`` how the last run ended (several with ``|``).
@@ -90,7 +141,7 @@ def _outcomes(text: str) -> list[str]:
     return names
 
 
-def _found(variant: Variant, item: Item, schedule: ScheduleRow | None, last: Job | None) -> dict[str, Any]:
+def _found(variant: Variant, item: Item, schedule: ScheduleRow | None, last: Job | None) -> FoundVariant:
     return {
         "id": str(variant.id),
         "key": variant.key,
@@ -101,15 +152,13 @@ def _found(variant: Variant, item: Item, schedule: ScheduleRow | None, last: Job
         "content_guid": item.guid,
         "content_name": item.name,
         "content_title": item.title,
-        "schedule": schedule and variants_shapes.strings(variants_shapes.schedule(schedule, variant)),
-        "last_run": last and run(last),
+        "schedule": None if schedule is None else variants_shapes.plan(schedule, variant),
+        "last_run": None if last is None else run(last),
     }
 
 
 @router.get("/v1/content/{guid}/schedule/history")
-async def schedule_history(
-    subject: Inspected, variant_key: str = "", limit: Annotated[int, Query()] = 50
-) -> list[dict[str, Any]]:
+async def schedule_history(subject: Inspected, variant_key: str = "", limit: Annotated[int, Query()] = 50) -> list[Run]:
     """The runs of a variant (the default one's without ``variant_key``), newest first, also those that were skipped."""
     found = await variants_shapes.of_content(subject, variant_key or None, to_run=True)
     rows = await runs.of_variant(subject.session, found.variant.id, limit=max(limit, 1))
@@ -123,7 +172,7 @@ async def jobs_summary(
     session: Reading,
     since: Annotated[str, Query(alias="from")] = "",
     to: str = "",
-) -> dict[str, Any]:
+) -> Summary:
     """How many renderings ended how, in all and by hour: of the last day, or of up to 31 days before ``to``."""
     until = moment("to", to, end=True) or live.clock.now()
     found = await runs.summary(session, moment("from", since) or until - DAY, until)
@@ -136,5 +185,10 @@ async def jobs_summary(
     }
 
 
-def _counts(counts: Counter[str]) -> dict[str, int]:
-    return {name: counts[name] for name in runs.OUTCOMES}
+def _counts(counts: Counter[str]) -> Counts:
+    return {
+        "running": counts["running"],
+        "succeeded": counts["succeeded"],
+        "failed": counts["failed"],
+        "skipped": counts["skipped"],
+    }

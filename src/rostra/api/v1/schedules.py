@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from rostra.api import edge, variants_shapes
+from rostra.api.answers import Router
 from rostra.api.edge import Administrator, Known, Live, Writing
 from rostra.api.schedules import moved
 from rostra.api.schedules_body import ScheduleBody, wanted
 from rostra.api.subjects import Edited, load
-from rostra.api.variants_shapes import VariantSubject
+from rostra.api.v1.deploys import Begun
+from rostra.api.variants_shapes import PlanInWords, VariantSubject
 from rostra.db.engine import transaction
 from rostra.mail.message import check_address
 from rostra.rendering import refresh, schedules
 from rostra.rendering.tables import ScheduleRow
 
-router = APIRouter()
+router = Router()
 
 Schedule = Annotated[ScheduleBody, edge.parsed(ScheduleBody)]
 
@@ -27,8 +28,8 @@ class TestMailBody(BaseModel):
     to: str
 
 
-def _shape(row: ScheduleRow, found: VariantSubject) -> dict[str, Any]:
-    shape = variants_shapes.strings(variants_shapes.schedule(row, found.variant))
+def _shape(row: ScheduleRow, found: VariantSubject) -> PlanInWords:
+    shape = variants_shapes.plan(row, found.variant)
     return {**shape, "variant_key": found.variant.key, "words": variants_shapes.words(row)}
 
 
@@ -40,14 +41,14 @@ async def _there(found: VariantSubject) -> ScheduleRow:
 
 
 @router.get("/v1/content/{guid}/schedule")
-async def get_schedule(guid: str, who: Known, live: Live, session: Writing, variant_key: str = "") -> dict[str, Any]:
+async def get_schedule(guid: str, who: Known, live: Live, session: Writing, variant_key: str = "") -> PlanInWords:
     """The schedule of a variant (the default one's without ``variant_key``), also in words."""
     found = await variants_shapes.of_content(await load(session, live, who, guid), variant_key or None)
     return _shape(await _there(found), found)
 
 
 @router.put("/v1/content/{guid}/schedule")
-async def put_schedule(body: Schedule, subject: Edited, variant_key: str = "") -> dict[str, Any]:
+async def put_schedule(body: Schedule, subject: Edited, variant_key: str = "") -> PlanInWords:
     """Set or change the schedule; what is left out stays. ``paused`` true stops it until it is false again."""
     found = await variants_shapes.of_content(subject, variant_key or None, to_run=True)
     refresh.check(subject.item)
@@ -72,7 +73,7 @@ async def remove_schedule(subject: Edited, variant_key: str = "") -> None:
 @router.post("/v1/tasks/send-test-email", status_code=202)
 async def send_test_mail(
     who: Administrator, live: Live, body: Annotated[TestMailBody, edge.parsed(TestMailBody)]
-) -> dict[str, Any]:
+) -> Begun:
     """Send one letter now; the task says what the mail server answered."""
     to = check_address(body.to)
     async with transaction(live.sessions) as session:

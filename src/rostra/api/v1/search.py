@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastapi import APIRouter
+from typing import NotRequired
 
 from rostra.api import shapes
 from rostra.api.addresses import Links
+from rostra.api.answers import Router
+from rostra.api.content_shapes import Content
 from rostra.api.edge import Known, Reading
-from rostra.api.paging import Paged
+from rostra.api.paging import Page, Paged
 from rostra.content.search import search
 
-router = APIRouter()
+router = Router()
+
+
+class FoundContent(Page[Content]):
+    warnings: NotRequired[list[str]]
 
 
 @router.get("/v1/search/content")
@@ -26,10 +30,12 @@ async def search_content(
     include: str = "",
     sort: str = "",
     order: str = "",
-) -> dict[str, Any]:
+) -> FoundContent:
     """Content that fits ``q``, as in ``sales owner:@me is:published type:api``; ``warnings`` name what was left out."""
     ascending = order.lower() == "asc" if order else sort in {"name", "title", "owner"}
     found = await search(session, who, q, sort=sort, ascending=ascending, page=page.number, size=page.size)
     rows = await shapes.contents(session, who, found.items, links, frozenset(include.split(",")))
-    body = page.of(rows, found.total)
-    return {**body, "warnings": list(found.warnings)} if found.warnings else body
+    body: FoundContent = {"results": rows, "current_page": page.number, "total": found.total}
+    if found.warnings:
+        body["warnings"] = list(found.warnings)
+    return body

@@ -10,17 +10,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import anyio
-from fastapi import APIRouter
 from packaging.version import Version
 
 import rostra
 from rostra.api import abilities
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, SettingsReader
 from rostra.config.sections import Settings
 from rostra.content import thumbnails
 from rostra.runtimes.model import Runtime, RuntimeState
 
-router = APIRouter()
+router = Router()
 
 # What clients choose their features by: an earlier one would switch off features this server has.
 WIRE_VERSION = "2026.09.0"

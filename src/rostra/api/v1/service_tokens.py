@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from rostra.api import edge
+from rostra.api.answers import Router
 from rostra.api.edge import Administrator, Live, Reading, Writing
 from rostra.auth import service_tokens
 from rostra.auth.principals import Via
 from rostra.auth.tables import ServiceToken, User
 from rostra.clock import wire_time
 
-router = APIRouter()
+router = Router()
 
 
 class NewTokenBody(BaseModel):

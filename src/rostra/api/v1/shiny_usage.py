@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.requests import Request
+from typing_extensions import TypedDict
 
 from rostra.api.addresses import Links
+from rostra.api.answers import Guid, Router, Time
 from rostra.api.edge import Reading, UsageReader
-from rostra.api.paging import LARGEST, Chosen, cursor_of, keyset, text_of
+from rostra.api.paging import LARGEST, Chosen, Keyset, cursor_of, keyset, text_of
 from rostra.api.v1.usage import DATA_VERSION, asked_of
 from rostra.clock import wire_time
 from rostra.content import usage_sessions
 from rostra.content.usage_sessions import Row
 
-router = APIRouter()
+router = Router()
+
+
+class UsageSession(TypedDict):
+    """``user_guid`` is null for somebody unknown, ``ended`` while it goes on."""
+
+    content_guid: Guid
+    user_guid: Guid | None
+    started: Time
+    ended: Time | None
+    data_version: int
 
 
 @router.get("/v1/instrumentation/shiny/usage")
@@ -32,7 +44,7 @@ async def list_sessions(
     next: str = "",  # noqa: A002
     previous: str = "",
     asc_order: bool = True,
-) -> dict[str, Any]:
+) -> Keyset[UsageSession]:
     """Sessions of interactive content in pages with cursors: a visitor's WebSocket, open while ``ended`` is null."""
     asked = await asked_of(session, who, content_guid, since, to, only_shown=False)
     size = min(max(limit, 1), LARGEST)
@@ -42,7 +54,7 @@ async def list_sessions(
     return keyset(request, links, [_shape(row) for row in rows], previous=before, next=after, last=text_of(last))
 
 
-def _shape(row: Row) -> dict[str, Any]:
+def _shape(row: Row) -> UsageSession:
     """Return a session as clients know one; exactly these keys."""
     return {
         "content_guid": row.item,

@@ -6,18 +6,19 @@ import contextlib
 import shutil
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import anyio
 import sqlalchemy as sa
-from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 import rostra
 from rostra.api import checks
+from rostra.api.answers import Guid, Id, Router, Time, one_of
 from rostra.api.edge import Administrator, Live, Reading, SystemReader, Writing, changing
-from rostra.api.paging import Paged
+from rostra.api.paging import Page, Paged
 from rostra.api.subjects import Inspected
 from rostra.clock import wire_time
 from rostra.content.access import visible_to
@@ -25,7 +26,7 @@ from rostra.content.tables import Bundle, CheckRun, Item
 from rostra.errors import NotFound
 from rostra.trees import walk
 
-router = APIRouter()
+router = Router()
 
 DONE = "done"
 
@@ -37,7 +38,49 @@ class NoSuchRun(NotFound):
         super().__init__(f"there is no run of the checks {run_id[:40]!r}", hint="List the runs.")
 
 
-def shape(row: CheckRun) -> dict[str, Any]:
+class Checks(TypedDict):
+    id: Id
+    start_time: Time
+    hostname: str
+    status: Annotated[str, one_of(("requested", "running", "done", "canceled"))]
+    passed: int
+    failed: int
+
+
+class CheckResults(TypedDict):
+    run: Checks
+    results: list[checks.Result]
+
+
+class Chronicle(TypedDict):
+    enabled: bool
+    ready: bool
+
+
+class Host(TypedDict):
+    hostname: str
+    version: str
+
+
+class Folder(TypedDict):
+    name: str
+    bytes: int
+
+
+class Storage(TypedDict):
+    total_bytes: int
+    used_bytes: int
+    free_bytes: int
+    folders: list[Folder]
+
+
+class ContentStorage(TypedDict):
+    content_guid: Guid
+    bundles: int
+    bundle_bytes: int
+
+
+def shape(row: CheckRun) -> Checks:
     results = row.results.get("results", [])
     passed = sum(result["passed"] for result in results)
     return {
@@ -51,14 +94,14 @@ def shape(row: CheckRun) -> dict[str, Any]:
 
 
 @router.get("/v1/system/checks")
-async def list_check_runs(who: SystemReader, session: Reading) -> list[dict[str, Any]]:  # noqa: ARG001
+async def list_check_runs(who: SystemReader, session: Reading) -> list[Checks]:  # noqa: ARG001
     """The runs of the checks, newest first."""
     rows = await session.execute(sa.select(CheckRun).order_by(CheckRun.id.desc()).limit(500))
     return [shape(row) for row in rows.scalars()]
 
 
 @router.post("/v1/system/checks", status_code=201)
-async def run_checks(who: Administrator, live: Live) -> dict[str, Any]:
+async def run_checks(who: Administrator, live: Live) -> Checks:
     """Run the checks: database, disk, sandbox and every interpreter. The run is over when the answer comes."""
     began = live.clock.now()
     results = await checks.run(live)
@@ -78,13 +121,13 @@ async def _run(session: AsyncSession, run_id: str) -> CheckRun:
 
 
 @router.get("/v1/system/checks/{run_id}")
-async def get_check_run(run_id: str, who: SystemReader, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_check_run(run_id: str, who: SystemReader, session: Reading) -> Checks:  # noqa: ARG001
     """One run."""
     return shape(await _run(session, run_id))
 
 
 @router.get("/v1/system/checks/{run_id}/results")
-async def get_check_results(run_id: str, who: SystemReader, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_check_results(run_id: str, who: SystemReader, session: Reading) -> CheckResults:  # noqa: ARG001
     """What each check of a run found."""
     row = await _run(session, run_id)
     return {"run": shape(row), "results": row.results.get("results", [])}
@@ -98,26 +141,27 @@ async def delete_check_run(run_id: str, who: Administrator, session: Writing) ->
 
 
 @router.get("/v1/system/chronicle")
-async def chronicle(who: Administrator) -> dict[str, Any]:  # noqa: ARG001
+async def chronicle(who: Administrator) -> Chronicle:  # noqa: ARG001
     """The vendor's metrics agent: there is none."""
     return {"enabled": False, "ready": False}
 
 
 @router.get("/v1/system/hosts")
-async def hosts(who: SystemReader) -> list[dict[str, Any]]:  # noqa: ARG001
+async def hosts(who: SystemReader) -> list[Host]:  # noqa: ARG001
     """The machines content runs on: this one."""
     return [{"hostname": socket.gethostname(), "version": rostra.__version__}]
 
 
 @router.get("/v1/system/storage")
-async def storage(who: SystemReader, live: Live) -> dict[str, Any]:  # noqa: ARG001
+async def storage(who: SystemReader, live: Live) -> Storage:  # noqa: ARG001
     """How full the disk of the data folder is, in bytes, and what its folders take."""
     return await anyio.to_thread.run_sync(_disk, live.places.data_dir)
 
 
-def _disk(folder: Path) -> dict[str, Any]:
+def _disk(folder: Path) -> Storage:
     usage = shutil.disk_usage(folder)
-    parts = [{"name": part.name, "bytes": _size(part)} for part in sorted(folder.iterdir()) if part.is_dir()]
+    folders = [part for part in sorted(folder.iterdir()) if part.is_dir()]
+    parts: list[Folder] = [{"name": part.name, "bytes": _size(part)} for part in folders]
     return {"total_bytes": usage.total, "used_bytes": usage.used, "free_bytes": usage.free, "folders": parts}
 
 
@@ -136,7 +180,7 @@ def _size(folder: Path) -> int:
 
 
 @router.get("/v1/content/storage")
-async def content_storage(who: SystemReader, session: Reading, page: Paged) -> dict[str, Any]:
+async def content_storage(who: SystemReader, session: Reading, page: Paged) -> Page[ContentStorage]:
     """What the bundles of each item take, the largest first, in bytes."""
     size = sa.func.coalesce(sa.func.sum(Bundle.size), 0)
     rows = sa.select(Item.guid, size, sa.func.count(Bundle.id)).outerjoin(Bundle, Bundle.item_id == Item.id)
@@ -147,12 +191,12 @@ async def content_storage(who: SystemReader, session: Reading, page: Paged) -> d
     return page.of([_stored(guid, bytes_, count) for guid, bytes_, count in found], total)
 
 
-def _stored(guid: str, size: int, count: int) -> dict[str, Any]:
+def _stored(guid: str, size: int, count: int) -> ContentStorage:
     return {"content_guid": guid, "bundles": count, "bundle_bytes": int(size)}
 
 
 @router.get("/v1/content/{guid}/storage")
-async def one_content_storage(subject: Inspected) -> dict[str, Any]:
+async def one_content_storage(subject: Inspected) -> ContentStorage:
     """What the bundles of one item take, in bytes."""
     wanted = sa.select(sa.func.coalesce(sa.func.sum(Bundle.size), 0), sa.func.count(Bundle.id))
     size, count = (await subject.session.execute(wanted.where(Bundle.item_id == subject.item.id))).one()

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from rostra.api import edge, shapes
+from rostra.api import content_shapes, edge, shapes
 from rostra.api.addresses import Links
+from rostra.api.answers import Router
+from rostra.api.content_shapes import Content, TagShape
 from rostra.api.edge import Administrator, Known, Live, Reading, Writing
 from rostra.api.subjects import Edited, Viewed
 from rostra.content import audit_log, tags
 from rostra.content.access import visible_to
 from rostra.content.tables import Item, ItemTag
 
-router = APIRouter()
+router = Router()
 
 
 class TagBody(BaseModel):
@@ -29,7 +30,7 @@ class AssignBody(BaseModel):
     tag_id: Any = None
 
 
-shape = shapes.tag
+shape = content_shapes.tag
 
 
 @router.get("/v1/tags")
@@ -39,7 +40,7 @@ async def list_tags(
     session: Reading,
     name: str | None = None,
     parent_id: str | None = None,
-) -> list[dict[str, Any]]:
+) -> list[TagShape]:
     """All tags, oldest first; of one name, or directly below one parent, when that is asked for."""
     below = tags.number(parent_id) if parent_id else None
     return [shape(tag) for tag in await tags.listing(session, name=name, parent_id=below)]
@@ -51,13 +52,13 @@ async def create_tag(
     wanted: Annotated[TagBody, edge.parsed(TagBody)],
     live: Live,
     session: Writing,
-) -> dict[str, Any]:
+) -> TagShape:
     """Make a tag; without a parent it is a category."""
     return shape(await tags.create(session, wanted.name, wanted.parent_id, live.clock.now()))
 
 
 @router.get("/v1/tags/{tag_id}")
-async def get_tag(tag_id: str, who: Known, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_tag(tag_id: str, who: Known, session: Reading) -> TagShape:  # noqa: ARG001
     """One tag, by its id or by the names from its category down to it, with commas between."""
     return shape(await (tags.get(session, tag_id) if tag_id.isdecimal() else tags.by_path(session, tag_id)))
 
@@ -69,7 +70,7 @@ async def change_tag(
     given: Annotated[dict[str, Any], edge.parsed(dict[str, Any])],
     live: Live,
     session: Writing,
-) -> dict[str, Any]:
+) -> TagShape:
     """Rename a tag, or put it below another parent with all that is below it."""
     tag = await tags.get(session, tag_id)
     await tags.change(session, tag, given, live.clock.now())
@@ -86,7 +87,7 @@ async def delete_tag(tag_id: str, who: Administrator, session: Writing) -> Respo
 
 
 @router.get("/v1/tags/{tag_id}/content")
-async def list_tagged(tag_id: str, who: Known, session: Reading, links: Links) -> list[dict[str, Any]]:
+async def list_tagged(tag_id: str, who: Known, session: Reading, links: Links) -> list[Content]:
     """The content with a tag, as far as the caller may know of it."""
     tag = await tags.get(session, tag_id)
     tagged = sa.select(Item).join(ItemTag, ItemTag.item_id == Item.id)
@@ -96,13 +97,13 @@ async def list_tagged(tag_id: str, who: Known, session: Reading, links: Links) -
 
 
 @router.get("/v1/content/{guid}/tags")
-async def list_content_tags(subject: Viewed) -> list[dict[str, Any]]:
+async def list_content_tags(subject: Viewed) -> list[TagShape]:
     """The item's tags, oldest first."""
     return [shape(tag) for tag in await tags.of_item(subject.session, subject.item)]
 
 
 @router.post("/v1/content/{guid}/tags", status_code=201)
-async def assign_tag(wanted: Annotated[AssignBody, edge.parsed(AssignBody)], subject: Edited) -> dict[str, Any]:
+async def assign_tag(wanted: Annotated[AssignBody, edge.parsed(AssignBody)], subject: Edited) -> TagShape:
     """Give the item a tag, and with it those above up to the category."""
     tag = await tags.get(subject.session, wanted.tag_id)
     await tags.assign(subject.session, subject.item, tag)

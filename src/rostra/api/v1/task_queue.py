@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
+from rostra.api.answers import Router, Time
 from rostra.api.edge import Administrator, Live, Reading, SystemReader, Writing, after_commit
-from rostra.api.paging import Paged
+from rostra.api.paging import Page, Paged
 from rostra.clock import wire_time
 from rostra.content import audit_log
 from rostra.errors import Conflict
@@ -17,7 +18,7 @@ from rostra.jobs import queue
 from rostra.jobs.tables import Task
 from rostra.jobs.tasks import NoSuchTask
 
-router = APIRouter()
+router = Router()
 
 
 class TaskInProgress(Conflict):
@@ -28,8 +29,19 @@ class TaskInProgress(Conflict):
         super().__init__("the task is being done already", hint="Wait for its end, or stop the job it runs.")
 
 
+class Queued(TypedDict):
+    """``name`` says what kind of task it is; ``content_guid`` is what it is about, null for the server's own."""
+
+    id: str
+    name: str
+    content_guid: str | None
+    queued_time: Time
+    start_time: Time | None
+    status: Literal["waiting", "running"]
+
+
 @router.get("/v1/queue")
-async def list_queue(who: SystemReader, session: Reading, page: Paged, queue_names: str = "") -> dict[str, Any]:  # noqa: ARG001
+async def list_queue(who: SystemReader, session: Reading, page: Paged, queue_names: str = "") -> Page[Queued]:  # noqa: ARG001
     """Tasks that wait or are being done, oldest first; only those of some names (with ``,`` or ``|`` between)."""
     wanted = sa.select(Task).where(Task.finished_at.is_(None))
     names = [name for name in queue_names.replace("|", ",").split(",") if name]
@@ -41,7 +53,7 @@ async def list_queue(who: SystemReader, session: Reading, page: Paged, queue_nam
     return page.of([_queued(row) for row in rows.scalars()], total)
 
 
-def _queued(row: Task) -> dict[str, Any]:
+def _queued(row: Task) -> Queued:
     started = None if row.started_at is None else wire_time(row.started_at)
     return {
         "id": row.id,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rostra.api import bodies
+from rostra.api.answers import Made, Router
 from rostra.api.edge import Known, Live, changing
 from rostra.api.subjects import Edited, Viewed, load_to_edit
 from rostra.content import audit_log, thumbnails
 from rostra.db.engine import transaction
 
-router = APIRouter()
+router = Router()
+
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 @router.put("/v1/content/{guid}/thumbnail", status_code=204)
@@ -38,7 +42,7 @@ async def delete_thumbnail(subject: Edited) -> Response:
 
 
 @router.get("/applications/{guid}/image")
-async def get_image(subject: Viewed) -> Response:
+async def get_image(subject: Viewed) -> Annotated[Response, Made(media=PICTURES, empty="There is no picture")]:
     """The picture, or 204 when there is none."""
     found = await thumbnails.get(subject.session, subject.item)
     return Response(status_code=204) if found is None else Response(found.image, media_type=found.media_type)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from rostra.api import bodies
 from rostra.api.addresses import Links
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, Writing
 from rostra.api.v1.users import NotYourAccount
 from rostra.auth import tokens_signed, users
@@ -19,7 +19,7 @@ from rostra.auth.principals import Principal
 from rostra.auth.tables import KeyPair, User
 from rostra.clock import wire_time
 
-router = APIRouter()
+router = Router()
 
 
 class TokenBody(BaseModel):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
+from typing_extensions import TypedDict
 
 from rostra.api.addresses import Links
+from rostra.api.answers import Guid, Id, Router, Time
 from rostra.api.edge import Reading, UsageReader
-from rostra.api.paging import Chosen, cursor_of, keyset, text_of
+from rostra.api.paging import Chosen, Keyset, cursor_of, keyset, text_of
 from rostra.auth.principals import Principal
 from rostra.clock import wire_time
 from rostra.content import access, usage
@@ -22,7 +24,7 @@ from rostra.content.usage import Asked, Row
 from rostra.errors import Invalid
 from rostra.rendering.tables import Variant
 
-router = APIRouter()
+router = Router()
 
 LARGEST_PAGE = 500
 MOST_HITS = 100_000  # one answer
@@ -38,6 +40,34 @@ class BadMoment(Invalid):
         super().__init__(f"{name} is not a moment", hint="Write for example 2026-09-01T12:00:00Z or 2026-09-01.")
 
 
+class Opened(TypedDict):
+    path: str
+    user_agent: str
+
+
+class Hit(TypedDict):
+    """``user_guid`` is null for somebody unknown."""
+
+    id: int
+    user_guid: Guid | None
+    content_guid: Guid
+    timestamp: Time
+    data: Opened
+
+
+class Visit(TypedDict):
+    """``variant_key`` and ``rendering_id`` are null for what is not rendered."""
+
+    content_guid: Guid
+    user_guid: Guid | None
+    variant_key: str | None
+    rendering_id: Id | None
+    bundle_id: Id | None
+    time: Time
+    data_version: int
+    path: str
+
+
 @router.get("/v1/instrumentation/content/hits")
 async def list_hits(
     who: UsageReader,
@@ -45,7 +75,7 @@ async def list_hits(
     content_guid: str = "",
     since: Annotated[str, Query(alias="from")] = "",
     to: str = "",
-) -> list[dict[str, Any]]:
+) -> list[Hit]:
     """Every hit, oldest first: of all content for administrators, else of the content the person may change."""
     asked = await asked_of(session, who, content_guid, since, to, only_shown=False)
     rows = await usage.listing(session, asked, limit=MOST_HITS)
@@ -66,7 +96,7 @@ async def list_visits(
     next: str = "",  # noqa: A002
     previous: str = "",
     asc_order: bool = True,
-) -> dict[str, Any]:
+) -> Keyset[Visit]:
     """Visits of static content and documents, in pages with cursors."""
     asked = await asked_of(session, who, content_guid, since, to, only_shown=True)
     size = min(max(limit, 1), LARGEST_PAGE)
@@ -128,7 +158,7 @@ def moment(name: str, text: str, *, end: bool = False) -> dt.datetime | None:
     return found + dt.timedelta(days=1) if end and whole_day else found
 
 
-def _hit(row: Row) -> dict[str, Any]:
+def _hit(row: Row) -> Hit:
     return {
         "id": row.id,
         "user_guid": row.user,
@@ -138,7 +168,7 @@ def _hit(row: Row) -> dict[str, Any]:
     }
 
 
-def _visit(row: Row, variants: Mapping[int, str]) -> dict[str, Any]:
+def _visit(row: Row, variants: Mapping[int, str]) -> Visit:
     return {
         "content_guid": row.item,
         "user_guid": row.user,

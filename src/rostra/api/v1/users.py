@@ -6,14 +6,16 @@ import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import AwareDatetime, BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge
+from rostra.api.answers import Guid, Id, Router, Time, one_of
 from rostra.api.edge import Administrator, Known, Live, Reading, Writing, after_commit
-from rostra.api.paging import Paged
+from rostra.api.paging import Page, Paged
 from rostra.api.services import Services
 from rostra.auth import keys, users
 from rostra.auth.bootstrap import bootstrap as first_administrator
@@ -23,7 +25,7 @@ from rostra.auth.tables import ApiKey, User
 from rostra.clock import wire_time
 from rostra.errors import Forbidden, Invalid
 
-router = APIRouter()
+router = Router()
 
 
 class NotYourKeys(Forbidden):
@@ -85,7 +87,46 @@ async def _hashed(
 HashedPassword = Annotated[str | None, Depends(_hashed)]
 
 
-def shape(user: User) -> dict[str, Any]:
+class Person(TypedDict):
+    email: str
+    username: str
+    first_name: str
+    last_name: str
+    user_role: Annotated[str, one_of(Role)]
+    created_time: Time
+    updated_time: Time
+    active_time: Time | None
+    confirmed: bool
+    locked: bool
+    guid: Guid
+
+
+class Key(TypedDict):
+    id: Id
+    name: str
+    user_role: Annotated[str, one_of(Role)]
+    created_time: Time
+    active_time: Time | None
+    expires_at: Time | None
+
+
+class NewKey(TypedDict):
+    """``key`` is the secret; no other answer has it."""
+
+    id: Id
+    name: str
+    key: str
+    user_role: Annotated[str, one_of(Role)]
+    created_time: Time
+    active_time: Time | None
+    expires_at: Time | None
+
+
+class FirstKey(TypedDict):
+    api_key: str
+
+
+def shape(user: User) -> Person:
     """Return a person as clients know one; exactly these keys."""
     return {
         "email": user.email,
@@ -115,7 +156,7 @@ def _role(name: str) -> Role:
 
 @router.get("/v1/user")
 @router.get("/me")
-async def me(who: Known, session: Reading) -> dict[str, Any]:
+async def me(who: Known, session: Reading) -> Person:
     """The person who asks."""
     return shape(await users.by_id(session, who.user_id))
 
@@ -132,7 +173,7 @@ async def list_users(
     account_status: str = "",
     sort: str = "",
     asc_order: bool = True,
-) -> dict[str, Any]:
+) -> Page[Person]:
     """People whose username or name begins with ``prefix``; several roles or states are separated by ``|``."""
     found = await users.find(
         session,
@@ -148,7 +189,7 @@ async def list_users(
 
 
 @router.get("/v1/users/remote")
-async def list_remote_users(who: Known, page: Paged) -> dict[str, Any]:  # noqa: ARG001
+async def list_remote_users(who: Known, page: Paged) -> Page[Person]:  # noqa: ARG001
     """People of an external directory: there is none."""
     return page.of([], 0)
 
@@ -157,7 +198,7 @@ async def list_remote_users(who: Known, page: Paged) -> dict[str, Any]:  # noqa:
 async def add_remote_user(
     who: Administrator,  # noqa: ARG001
     wanted: Annotated[TicketBody, edge.parsed(TicketBody)],  # noqa: ARG001
-) -> dict[str, Any]:
+) -> Person:
     """Add a person found in an external directory: there is none, so every ticket is bad."""
     raise BadTicket
 
@@ -169,7 +210,7 @@ async def create_user(
     hashed: HashedPassword,
     live: Live,
     session: Writing,
-) -> dict[str, Any]:
+) -> Person:
     """Make an account; without a password it is signed in to with keys only."""
     new = users.NewUser(
         username=wanted.username,
@@ -183,7 +224,7 @@ async def create_user(
 
 
 @router.get("/v1/users/{guid}")
-async def get_user(guid: str, who: Known, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_user(guid: str, who: Known, session: Reading) -> Person:  # noqa: ARG001
     """One person."""
     return shape(await users.by_guid(session, guid))
 
@@ -191,7 +232,7 @@ async def get_user(guid: str, who: Known, session: Reading) -> dict[str, Any]:  
 @router.put("/v1/users/{guid}")
 async def change_user(
     guid: str, who: Known, given: Annotated[dict[str, Any], edge.parsed(dict[str, Any])], live: Live, session: Writing
-) -> dict[str, Any]:
+) -> Person:
     """Change email, names, username or role; a person may change their own email and names."""
     user = await users.by_guid(session, guid)
     if user.id != who.user_id and not who.is_administrator:
@@ -204,7 +245,7 @@ async def change_user(
 @router.post("/v1/users/{guid}/lock")
 async def lock_user(
     guid: str, who: Administrator, wanted: Annotated[LockBody, edge.parsed(LockBody)], live: Live, session: Writing
-) -> dict[str, Any]:
+) -> Person:
     """Lock or unlock an account; whoever is locked out is so at once, on every page."""
     user = await users.by_guid(session, guid)
     if user.id == who.user_id:
@@ -221,7 +262,7 @@ def _forgets(live: Services) -> Callable[[], Awaitable[None]]:
     return told
 
 
-def key_shape(key: ApiKey, owner: User) -> dict[str, Any]:
+def key_shape(key: ApiKey, owner: User) -> Key:
     return {
         "id": str(key.id),
         "name": key.name,
@@ -238,7 +279,7 @@ def _check_may_manage(who: Principal, guid: str) -> None:
 
 
 @router.get("/v1/users/{guid}/keys")
-async def list_keys(guid: str, who: Known, session: Reading) -> list[dict[str, Any]]:
+async def list_keys(guid: str, who: Known, session: Reading) -> list[Key]:
     """A person's API keys, without their secrets."""
     _check_may_manage(who, guid)
     owner = await users.by_guid(session, guid)
@@ -246,7 +287,7 @@ async def list_keys(guid: str, who: Known, session: Reading) -> list[dict[str, A
 
 
 @router.get("/v1/users/{guid}/keys/{key_id}")
-async def get_key(guid: str, key_id: str, who: Known, session: Reading) -> dict[str, Any]:
+async def get_key(guid: str, key_id: str, who: Known, session: Reading) -> Key:
     """One API key, without its secret."""
     _check_may_manage(who, guid)
     owner = await users.by_guid(session, guid)
@@ -256,7 +297,7 @@ async def get_key(guid: str, key_id: str, who: Known, session: Reading) -> dict[
 @router.post("/v1/users/{guid}/keys", status_code=201)
 async def create_key(
     guid: str, who: Known, wanted: Annotated[NewKeyBody, edge.parsed(NewKeyBody)], live: Live, session: Writing
-) -> dict[str, Any]:
+) -> NewKey:
     """Make an API key for oneself; this answer is the only one that has it."""
     if guid != who.guid:
         raise NotYourKeys
@@ -268,7 +309,15 @@ async def create_key(
         session, who.user_id, wanted.name, live.clock.now(), cap=cap, expires_at=wanted.expires_at
     )
     shaped = key_shape(key, await users.by_id(session, who.user_id))
-    return {"id": shaped.pop("id"), "name": shaped.pop("name"), "key": secret, **shaped}
+    return {
+        "id": shaped["id"],
+        "name": shaped["name"],
+        "key": secret,
+        "user_role": shaped["user_role"],
+        "created_time": shaped["created_time"],
+        "active_time": shaped["active_time"],
+        "expires_at": shaped["expires_at"],
+    }
 
 
 @router.delete("/v1/users/{guid}/keys/{key_id}", status_code=204)
@@ -283,7 +332,7 @@ async def delete_key(guid: str, key_id: str, who: Known, live: Live, session: Wr
 
 @router.get("/v1/user/api_keys")
 @router.get("/keys")
-async def my_keys(who: Known, session: Reading) -> list[dict[str, Any]]:
+async def my_keys(who: Known, session: Reading) -> list[Key]:
     """The caller's own API keys, without their secrets."""
     owner = await users.by_id(session, who.user_id)
     return [key_shape(key, owner) for key in await keys.of_user(session, owner.id)]
@@ -300,7 +349,7 @@ async def delete_my_key(key_id: str, who: Known, live: Live, session: Writing) -
 
 @router.post("/v1/experimental/bootstrap")
 @router.post("/v1/bootstrap")
-async def bootstrap(request: Request, live: Live, session: Writing) -> dict[str, str]:
+async def bootstrap(request: Request, live: Live, session: Writing) -> FirstKey:
     """Make the first administrator and the first key, for whoever knows the server's secret."""
     authorization = request.headers.get("authorization")
     return {"api_key": await first_administrator(session, authorization, live.bootstrap_secret, live.clock.now())}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from rostra.api import edge
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, after_commit
 from rostra.api.subjects import Edited, Subject, Viewed
 from rostra.clock import wire_time
 from rostra.content import access, permissions, vanity
 from rostra.content.tables import Item
 
-router = APIRouter()
+router = Router()
 
 
 class VanityBody(BaseModel):

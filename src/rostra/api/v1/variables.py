@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rostra.api import edge, matching
+from rostra.api.answers import Router
 from rostra.api.edge import Live
 from rostra.api.subjects import Edited, Inspected, Subject
 from rostra.content import audit_log, variables
 from rostra.content.errors import VariablesChanged
 
-router = APIRouter()
+router = Router()
 
 
 class VariableBody(BaseModel):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from rostra.api import edge, variants_shapes
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, Writing
 from rostra.api.subjects import Edited, Inspected, load
+from rostra.api.v1.deploys import Begun
 from rostra.api.variants import VariantBody
+from rostra.api.variants_shapes import Reader, RenderingShape, VariantShape, VariantSubject
 from rostra.auth import users
 from rostra.content import access
 from rostra.db.engine import transaction
 from rostra.rendering import refresh, retention, variants, variants_people
 from rostra.rendering.tables import FailureSubscriber
 
-router = APIRouter()
+router = Router()
 
 
 class RenderBody(BaseModel):
@@ -32,7 +34,7 @@ Variant = Annotated[VariantBody, edge.parsed(VariantBody)]
 
 
 @router.post("/v1/content/{guid}/render", status_code=202)
-async def render_content(guid: str, who: Known, live: Live, wanted: Render) -> dict[str, Any]:
+async def render_content(guid: str, who: Known, live: Live, wanted: Render) -> Begun:
     """Render a document again; what visitors see changes only when it succeeds."""
     async with transaction(live.sessions) as session:
         subject = await load(session, live, who, guid)
@@ -45,13 +47,13 @@ async def render_content(guid: str, who: Known, live: Live, wanted: Render) -> d
     return {"task_id": task}
 
 
-async def _shape(found: variants_shapes.VariantSubject) -> dict[str, Any]:
-    shape = variants_shapes.strings(await variants_shapes.variant(found.session, found.variant))
-    return {**shape, "parameters": found.variant.parameters}
+async def _shape(found: VariantSubject) -> VariantShape:
+    shape = await variants_shapes.variant(found.session, found.variant)
+    return variants_shapes.own_variant(shape, found.variant.parameters)
 
 
 @router.get("/v1/content/{guid}/variants")
-async def list_variants(guid: str, who: Known, live: Live, session: Writing) -> list[dict[str, Any]]:
+async def list_variants(guid: str, who: Known, live: Live, session: Writing) -> list[VariantShape]:
     """The content's variants that the caller may see, the default one first."""
     subject = await load(session, live, who, guid)
     await variants_shapes.of_content(subject, None)
@@ -63,7 +65,7 @@ async def list_variants(guid: str, who: Known, live: Live, session: Writing) -> 
 
 
 @router.post("/v1/content/{guid}/variants", status_code=201)
-async def create_variant(wanted: Variant, subject: Edited) -> dict[str, Any]:
+async def create_variant(wanted: Variant, subject: Edited) -> VariantShape:
     """Add a variant with ``name`` and ``parameters``; private unless ``visibility`` says public."""
     now = subject.live.clock.now()
     made = await variants.create(subject.session, subject.item, subject.who.user_id, wanted.given(), now)
@@ -71,13 +73,13 @@ async def create_variant(wanted: Variant, subject: Edited) -> dict[str, Any]:
 
 
 @router.get("/v1/content/{guid}/variants/{key}")
-async def get_variant(guid: str, key: str, who: Known, live: Live, session: Reading) -> dict[str, Any]:
+async def get_variant(guid: str, key: str, who: Known, live: Live, session: Reading) -> VariantShape:
     """One variant."""
     return await _shape(await variants_shapes.of_content(await load(session, live, who, guid), key))
 
 
 @router.patch("/v1/content/{guid}/variants/{key}")
-async def change_variant(key: str, wanted: Variant, subject: Edited) -> dict[str, Any]:
+async def change_variant(key: str, wanted: Variant, subject: Edited) -> VariantShape:
     """Change what is sent. New parameters count from the next rendering on."""
     found = await variants_shapes.of_content(subject, key, to_run=True)
     await variants.change(subject.session, found.variant, wanted.given())
@@ -96,7 +98,7 @@ async def remove_variant(guid: str, key: str, who: Known, live: Live) -> None:
 @router.get("/v1/content/{guid}/renderings")
 async def list_renderings(
     guid: str, who: Known, live: Live, session: Writing, variant_key: str = ""
-) -> list[dict[str, Any]]:
+) -> list[RenderingShape]:
     """The kept renderings of a variant (the default one without ``variant_key``), newest first.
 
     What was never shown is listed only for those who may change the content.
@@ -104,13 +106,13 @@ async def list_renderings(
     found = await variants_shapes.of_content(await load(session, live, who, guid), variant_key or None)
     base = f"/content/{guid}/" if found.variant.is_default else f"/content/{guid}/v{found.variant.key}/"
     return [
-        {**variants_shapes.strings(variants_shapes.rendering(row, found.variant)), "path": f"{base}_rev{row.id}/"}
+        variants_shapes.own_rendering(variants_shapes.rendering(row, found.variant), f"{base}_rev{row.id}/")
         for row in await found.history()
     ]
 
 
 @router.get("/v1/content/{guid}/failure-subscribers")
-async def list_failure_subscribers(subject: Inspected) -> list[dict[str, Any]]:
+async def list_failure_subscribers(subject: Inspected) -> list[Reader]:
     """The people who hear, besides the owner, when a scheduled rendering fails."""
     people = await variants_people.subscribers(subject.session, FailureSubscriber, subject.item.id)
     return [variants_shapes.person(user) for user in people]
