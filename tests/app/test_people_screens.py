@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.browsing import browser
-from support.controlling import World
+from support.controlling import ORIGIN, House, World
 
 pytestmark = pytest.mark.anyio
 
@@ -131,3 +131,29 @@ async def test_a_key_above_ones_role_or_without_a_name_is_refused(world: World) 
         for given in ({"name": "x", "role": "administrator"}, {"name": "", "role": "viewer"}):
             answer = await ada.client.post("/connect/keys", data={"xsrf": token, "days": "", **given})
             assert answer.status_code == 400, given
+
+
+async def test_hidden_addresses_and_people_are_on_no_page(house: House) -> None:
+    narrow = "HideEmailAddresses = true\n[Authorization]\nViewersCanOnlySeeThemselves = true\n"
+    config = f"[Server]\nDataDir = {house.folder}\nAddress = {ORIGIN}\n{narrow}[Applications]\nSandbox = off\n"
+    (house.folder / "rostra.gcfg").write_text(config)
+    async with house.open() as world:
+        await world.people()
+        guids = {name: (await world.api("GET", "user", name=name))["guid"] for name in ("ada", "bob", "root")}
+        for name, guid in guids.items():
+            await world.api("PUT", f"users/{guid}", {"email": f"{name}@example.org"}, name="root")
+        item = (await world.api("POST", "content", {"name": "sales"}))["guid"]
+        seen: dict[str, str] = {}
+        for name in ("root", "bob"):
+            async with browser(world, name) as mine:
+                for path in ("people", f"people/{guids['ada']}", "groups", f"content/{item}"):
+                    await mine.open(f"/connect/{path}")
+                    seen[name] = seen.get(name, "") + mine.page
+                seen[name] += (await world.get(f"/content/{item}/", name, accept="text/html")).text
+        assert [f"{who}@example.org" in seen["root"] for who in guids] == [True, True, True]
+        assert [f"{who}@example.org" in seen["bob"] for who in guids] == [False, True, False]
+        await world.api("PUT", f"users/{guids['bob']}", {"user_role": "viewer"}, name="root")
+        async with browser(world, "bob") as mine:
+            for path in ("people", f"people/{guids['ada']}", "groups"):
+                await mine.open(f"/connect/{path}")
+                assert (mine.status, "root" in mine.page, "ada" in mine.page) == (403, False, False)

@@ -11,6 +11,7 @@ from rostra.api import edge, variants_shapes
 from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, Writing
 from rostra.api.legacy import LegacyTask, task_shape
+from rostra.api.sight import Shown
 from rostra.api.subjects import load
 from rostra.api.variants_shapes import LegacyRendering, LegacyVariant, Reader, VariantSubject
 from rostra.auth import users
@@ -137,27 +138,28 @@ async def _rendering(subject: VariantSubject, rendering_id: int | None) -> Rende
 
 
 @router.get("/variants/{variant_id}/subscribers")
-async def list_subscribers(subject: InspectedVariant) -> list[Reader]:
+async def list_subscribers(subject: InspectedVariant, sight: Shown) -> list[Reader]:
     """The people who get each mailed report of the variant."""
     people = await variants_people.subscribers(subject.session, Subscriber, subject.variant.id)
-    return [variants_shapes.person(user) for user in people]
+    return variants_shapes.people(people, sight)
 
 
 @router.post("/variants/{variant_id}/subscribers")
 async def add_subscriber(
     wanted: Annotated[SubscriberBody | list[SubscriberBody], edge.parsed(SubscriberBody | list[SubscriberBody])],
+    sight: Shown,
     subject: RunVariant,
 ) -> list[Reader]:
     """Add people by guid; the answer lists all."""
     for one in wanted if isinstance(wanted, list) else [wanted]:
-        user = await users.by_guid(subject.session, one.guid or one.user_guid or "")
+        user = sight.check_user(await users.by_guid(subject.session, one.guid or one.user_guid or ""))
         await variants_people.subscribe(subject.session, Subscriber, subject.variant.id, user.id)
     people = await variants_people.subscribers(subject.session, Subscriber, subject.variant.id)
-    return [variants_shapes.person(user) for user in people]
+    return variants_shapes.people(people, sight)
 
 
 @router.delete("/variants/{variant_id}/subscribers/{user_guid}", status_code=204)
-async def remove_subscriber(user_guid: str, subject: RunVariant) -> None:
+async def remove_subscriber(user_guid: str, sight: Shown, subject: RunVariant) -> None:
     """Remove one; somebody who is not there is fine."""
-    user = await users.by_guid(subject.session, user_guid)
+    user = sight.check_user(await users.by_guid(subject.session, user_guid))
     await variants_people.unsubscribe(subject.session, Subscriber, subject.variant.id, user.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from typing_extensions import TypedDict
 
 from rostra.api.answers import Guid, Id, Time, one_of
 from rostra.api.services import Services
+from rostra.api.sight import Sight
 from rostra.api.subjects import Subject
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
@@ -300,11 +302,16 @@ def words(row: ScheduleRow) -> str:
     return described(schedules.calendar_of(row))
 
 
-def person(user: User) -> Reader:
-    return {
-        "guid": user.guid,
-        "username": user.username,
-        "first_name": user.first_name,
-        "last_name": user.last_name,
-        "email": user.email,
-    }
+def people(users: Iterable[User], sight: Sight) -> list[Reader]:
+    """Return those of the people whom this person may know of."""
+    return [
+        {
+            "guid": user.guid,
+            "username": user.username,
+            "first_name": user.first_name,
+            "last_name": user.last_name,
+            "email": sight.email(user),
+        }
+        for user in users
+        if sight.knows(user.id)
+    ]

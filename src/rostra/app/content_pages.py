@@ -143,7 +143,7 @@ class ContentPages:
                 making=None if rendering else await making.of_item(session, item.guid),
                 refreshing=told and await making.refreshes(session, item.guid, variant),
                 principal=principal,
-                owner=_contact(owner, principal),
+                owner=_contact(owner, principal, self._tools.settings().server.hide_email_addresses),
                 may_open=may_edit if draft else access.may_view(principal, facts),
                 may_edit=may_edit,
             )
@@ -259,9 +259,12 @@ class ContentPages:
         return RedirectResponse(self._site.url(path) + (f"?{query}" if query else ""), 307)
 
 
-def _contact(owner: User, who: Principal | None) -> str:
-    """Return whom to ask: an address only for somebody who is signed in, as it is nothing for the whole world."""
-    if who is not None and owner.email:
+def _contact(owner: User, who: Principal | None, hidden: bool) -> str:
+    """Return whom to ask: an address only for somebody who is signed in, as it is nothing for the whole world.
+
+    ``hidden``: and only for administrators among them.
+    """
+    if who is not None and owner.email and (who.is_administrator or not hidden):
         return owner.email
     return f"{owner.first_name} {owner.last_name}".strip() or owner.username
 

@@ -110,9 +110,19 @@ async def by_guid(session: AsyncSession, guid: str) -> Group:
     return group
 
 
-async def find(session: AsyncSession, *, prefix: str = "", page: int = 1, size: int = 500) -> Page[Group]:
-    """Return page ``page`` (from 1) of the groups whose name begins with ``prefix``, case ignored, by name."""
-    wanted = sa.select(Group)
+async def find(
+    session: AsyncSession,
+    *,
+    prefix: str = "",
+    among: sa.ColumnElement[bool] | None = None,
+    page: int = 1,
+    size: int = 500,
+) -> Page[Group]:
+    """Return page ``page`` (from 1) of the groups whose name begins with ``prefix``, case ignored, by name.
+
+    ``among``: only those this filter lets through.
+    """
+    wanted = sa.select(Group) if among is None else sa.select(Group).where(among)
     if prefix:
         wanted = wanted.where(Group.folded.startswith(prefix.lower(), autoescape=True))
     total = (await session.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))).scalar_one()
@@ -120,12 +130,20 @@ async def find(session: AsyncSession, *, prefix: str = "", page: int = 1, size: 
     return Page(rows=rows.scalars().all(), total=total)
 
 
-async def members(session: AsyncSession, group: Group, *, page: int = 1, size: int = 500) -> Page[User]:
-    """Return page ``page`` (from 1) of a group's people, oldest account first."""
+async def members(
+    session: AsyncSession, group: Group, *, only: int | None = None, page: int = 1, size: int = 500
+) -> Page[User]:
+    """Return page ``page`` (from 1) of a group's people, oldest account first; ``only`` as for `users.find`."""
     wanted = sa.select(User).join(Membership, Membership.user_id == User.id).where(Membership.group_id == group.id)
+    if only is not None:
+        wanted = wanted.where(User.id == only)
     total = (await session.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))).scalar_one()
     rows = await session.execute(wanted.order_by(User.id).limit(size).offset((page - 1) * size))
     return Page(rows=rows.scalars().all(), total=total)
+
+
+async def is_member(session: AsyncSession, group: Group, user_id: int) -> bool:
+    return await session.get(Membership, (group.id, user_id)) is not None
 
 
 async def add_member(session: AsyncSession, group: Group, user: User) -> None:

@@ -157,15 +157,16 @@ async def find(
     states: Sequence[State] = (),
     now: dt.datetime | None = None,
     order: sa.UnaryExpression[Any] | None = None,
+    only: int | None = None,
     page: int = 1,
     size: int = 500,
 ) -> Page:
     """Return page ``page`` (from 1) of the accounts whose username or a name begins with ``prefix``, case ignored.
 
     ``locked`` None: both those that are and those that are not. ``states`` need ``now``. Without ``order`` the oldest
-    come first.
+    come first. ``only``: nobody but the account of this number.
     """
-    wanted = sa.select(User)
+    wanted = sa.select(User) if only is None else sa.select(User).where(User.id == only)
     if prefix:
         names = (User.username, User.first_name, User.last_name)
         wanted = wanted.where(sa.or_(*(name.istartswith(prefix, autoescape=True) for name in names)))

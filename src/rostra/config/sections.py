@@ -57,6 +57,9 @@ class Server:
         "How mail leaves: not at all, through the server of [SMTP], printed in the log, or as files in DataDir/mail.",
         choices=("none", "smtp", "print", "file"),
     )
+    hide_email_addresses: bool = setting(
+        False, "Show email addresses only to administrators and to whom they belong.", reloadable=True
+    )
     log_level: str = setting("info", "How much the server's log says.", choices=("debug", "info", "warning", "error"))
     log_format: str = setting("text", "How log lines look.", choices=("text", "json"))
 
@@ -87,6 +90,15 @@ class Authentication:
     provider: str = setting("password", "Where accounts come from.", choices=("password",))
     lifetime: dt.timedelta = setting(dt.timedelta(days=30), "How long a browser stays signed in.")
     inactivity: dt.timedelta = setting(dt.timedelta(days=1), "How long an unused browser session lives.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    viewers_can_only_see_themselves: bool = setting(
+        False,
+        "Viewers are shown no other people, and only groups they are in. Whose content they see is still said.",
+        reloadable=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +332,7 @@ class Settings:
     database: Database = field(default_factory=Database)
     postgres: Postgres = field(default_factory=Postgres)
     authentication: Authentication = field(default_factory=Authentication)
+    authorization: Authorization = field(default_factory=Authorization)
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     python: Python = field(default_factory=Python)
     r: R = field(default_factory=R)

@@ -12,7 +12,7 @@ def _words(text: str) -> frozenset[str]:
 
 # Whole sections, with or without labels.
 _SECTIONS = _words("""
-    https httpredirect cors password pam ldap oauth2 saml proxyauth scim authorization sqlite logging metrics
+    https httpredirect cors password pam ldap oauth2 saml proxyauth scim sqlite logging metrics
     opentelemetry otlpendpoint chronicle jobs tensorflow node nodejs rpackagerepository packages
     branding mount licensing tableauintegration launcher kubernetes executionenvironments
 """)
@@ -23,12 +23,16 @@ _SETTINGS: dict[str, frozenset[str]] = {
     for section, names in {
         "server": """
             emailto landingdir publicwarning loggedinwarning
-            frameoptionscontent frameoptionsdashboard defaultcontentlistview hideemailaddresses proxyheaderlogging
+            frameoptionscontent frameoptionsdashboard defaultcontentlistview proxyheaderlogging
             enablesitemap allowconfirmedusers jumpstartenabled databaseemailsettings rootredirect hideversion
             customheader viewerkiosk tempdir hostname
         """,
         "http": "nowarning forcesecure externallysecure",
         "authentication": "basicauth insecuredefaultuserapikey apikeybcryptcost name notice challengeresponseenabled",
+        "authorization": """
+            defaultuserrole publisherscanmanagevanities userrolegroupmapping viewerrolemapping publisherrolemapping
+            administratorrolemapping
+        """,
         "database": "dir seedusers",
         "postgres": """
             instrumentationurl maxopenconnections maxidleconnections connectionmaxlifetime instrumentationpassword

@@ -80,8 +80,11 @@ def _split(value: str) -> list[str]:
     return re.split(r',(?=(?:[^"]*"[^"]*")*[^"]*$)', value)
 
 
-def conditions(terms: Sequence[Term], who: Principal) -> tuple[list[Condition], list[str]]:
-    """Return what an item must fulfil, and the warnings."""
+def conditions(terms: Sequence[Term], who: Principal, *, others: bool = True) -> tuple[list[Condition], list[str]]:
+    """Return what an item must fulfil, and the warnings.
+
+    Without ``others`` nothing can be found out about what other people were given.
+    """
     found: list[Condition] = []
     warnings: list[str] = []
     for term in terms:
@@ -91,6 +94,8 @@ def conditions(terms: Sequence[Term], who: Principal) -> tuple[list[Condition], 
         kept = []
         for value in term.values or ("",):
             try:
+                if not others and term.field in _OF_PEOPLE and value.lower() not in ("@me", who.username.lower()):
+                    raise _NotUnderstood("this server shows you nobody but yourself")
                 kept.append(FILTERS[term.field](value, who))
             except _NotUnderstood as why:
                 warnings.append(f"{term.field}:{shown(value, 60)[1:-1]} was left out: {why}")
@@ -100,10 +105,18 @@ def conditions(terms: Sequence[Term], who: Principal) -> tuple[list[Condition], 
 
 
 async def search(
-    session: AsyncSession, who: Principal, text: str, *, sort: str, ascending: bool, page: int, size: int
+    session: AsyncSession,
+    who: Principal,
+    text: str,
+    *,
+    others: bool = True,
+    sort: str,
+    ascending: bool,
+    page: int,
+    size: int,
 ) -> Found:
-    """Return page ``page`` (from 1) of what this person may know of and that fits the text."""
-    wanted, warnings = conditions(parse(text), who)
+    """Return page ``page`` (from 1) of what this person may know of and that fits the text; ``others`` as above."""
+    wanted, warnings = conditions(parse(text), who, others=others)
     if sort and sort not in SORTS:
         warnings.append(f"sort={shown(sort, 60)[1:-1]} was left out: sort by one of {', '.join(SORTS)}")
     query = sa.select(Item).join(User, User.id == Item.owner_id).where(visible_to(who), *wanted)
@@ -232,6 +245,7 @@ FILTERS: Mapping[str, Callable[[str, Principal], Condition]] = {
     "guid": lambda value, who: Item.guid == value.lower(),  # noqa: ARG005
     "id": lambda value, who: sa.cast(Item.id, sa.String) == value,  # noqa: ARG005
 }
+_OF_PEOPLE = frozenset(("collaborator", "viewer"))
 SORTS = {
     "last_deployed_time": sa.func.coalesce(Item.deployed_at, Item.created_at),
     "created_time": Item.created_at,

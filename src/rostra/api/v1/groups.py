@@ -15,6 +15,7 @@ from rostra.api.answers import Guid, Router, one_of
 from rostra.api.edge import Known, Live, Publisher, Reading, Writing, after_commit
 from rostra.api.paging import Page, Paged
 from rostra.api.services import Services
+from rostra.api.sight import Shown, Sight
 from rostra.api.v1 import users as people
 from rostra.auth import groups, users
 from rostra.auth.tables import Group
@@ -74,9 +75,9 @@ def _membership_changed(session: AsyncSession, live: Services) -> None:
 
 
 @router.get("/v1/groups")
-async def list_groups(*, who: Known, session: Reading, page: Paged, prefix: str = "") -> Page[GroupShape]:  # noqa: ARG001
+async def list_groups(*, sight: Shown, session: Reading, page: Paged, prefix: str = "") -> Page[GroupShape]:
     """Groups whose name begins with ``prefix``, by name."""
-    found = await groups.find(session, prefix=prefix, page=page.number, size=page.size)
+    found = await groups.find(session, prefix=prefix, among=sight.groups(), page=page.number, size=page.size)
     owners = await groups.owner_guids(session, found.rows)
     return page.of([shape(group, owners) for group in found.rows], found.total)
 
@@ -106,54 +107,65 @@ async def add_remote_group(
 
 
 @router.get("/v1/groups/{guid}")
-async def get_group(guid: str, who: Known, session: Reading) -> GroupShape:  # noqa: ARG001
+async def get_group(guid: str, sight: Shown, session: Reading) -> GroupShape:
     """One group."""
-    return await _shaped(session, await groups.by_guid(session, guid))
+    return await _shaped(session, await _known(session, guid, sight))
+
+
+async def _known(session: AsyncSession, guid: str, sight: Sight) -> Group:
+    """Raises: NoSuchGroup, also when they may not know of it."""
+    group = await groups.by_guid(session, guid)
+    return sight.check_group(group, await groups.is_member(session, group, sight.who.user_id))
 
 
 @router.delete("/v1/groups/{guid}", status_code=204)
-async def delete_group(guid: str, who: Known, live: Live, session: Writing) -> Response:
+async def delete_group(guid: str, live: Live, sight: Shown, session: Writing) -> Response:
     """Delete a group, and with it every permission it was given."""
-    group = await groups.by_guid(session, guid)
-    groups.check_may_change(who, group)
+    group = await _known(session, guid, sight)
+    groups.check_may_change(sight.who, group)
     await session.delete(group)
     _membership_changed(session, live)
     return Response(status_code=204)
 
 
 @router.get("/v1/groups/{guid}/members")
-async def list_members(guid: str, who: Known, session: Reading, page: Paged) -> Page[people.Person]:  # noqa: ARG001
+async def list_members(guid: str, sight: Shown, session: Reading, page: Paged) -> Page[people.Person]:
     """The people in a group."""
-    found = await groups.members(session, await groups.by_guid(session, guid), page=page.number, size=page.size)
-    return page.of([people.shape(user) for user in found.rows], found.total)
+    group = await _known(session, guid, sight)
+    found = await groups.members(session, group, only=sight.only, page=page.number, size=page.size)
+    return page.of([people.shape(user, sight) for user in found.rows], found.total)
 
 
 @router.post("/v1/groups/{guid}/members", status_code=204)
 async def add_member(
-    guid: str, who: Known, wanted: Annotated[MemberBody, edge.parsed(MemberBody)], live: Live, session: Writing
+    guid: str,
+    wanted: Annotated[MemberBody, edge.parsed(MemberBody)],
+    live: Live,
+    sight: Shown,
+    session: Writing,
 ) -> Response:
     """Put somebody into a group."""
-    group = await groups.by_guid(session, guid)
-    groups.check_may_change(who, group)
+    group = await _known(session, guid, sight)
+    groups.check_may_change(sight.who, group)
     await groups.add_member(session, group, await users.by_guid(session, wanted.user_guid))
     _membership_changed(session, live)
     return Response(status_code=204)
 
 
 @router.delete("/v1/groups/{guid}/members/{user_guid}", status_code=204)
-async def remove_member(guid: str, user_guid: str, who: Known, live: Live, session: Writing) -> Response:
+async def remove_member(guid: str, user_guid: str, live: Live, sight: Shown, session: Writing) -> Response:
     """Take somebody out of a group."""
-    group = await groups.by_guid(session, guid)
-    groups.check_may_change(who, group)
+    group = await _known(session, guid, sight)
+    groups.check_may_change(sight.who, group)
     await groups.remove_member(session, group, await users.by_guid(session, user_guid))
     _membership_changed(session, live)
     return Response(status_code=204)
 
 
 @router.get("/v1/experimental/groups/{guid}/content")
-async def list_group_content(guid: str, who: Known, session: Reading) -> list[ContentOfGroup]:
+async def list_group_content(guid: str, who: Known, sight: Shown, session: Reading) -> list[ContentOfGroup]:
     """The content a group was given permissions on, as far as the caller may know of it."""
-    group = await groups.by_guid(session, guid)
+    group = await _known(session, guid, sight)
     wanted = sa.select(Item, Permission.role).join(Permission, Permission.item_id == Item.id)
     rows = await session.execute(wanted.where(Permission.group_id == group.id, visible_to(who)).order_by(Item.id))
     return [_content_row(item, role, group) for item, role in rows]

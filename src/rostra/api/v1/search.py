@@ -10,6 +10,7 @@ from rostra.api.answers import Router
 from rostra.api.content_shapes import Content
 from rostra.api.edge import Known, Reading
 from rostra.api.paging import Page, Paged
+from rostra.api.sight import Shown
 from rostra.content.search import search
 
 router = Router()
@@ -23,6 +24,7 @@ class FoundContent(Page[Content]):
 async def search_content(
     *,
     who: Known,
+    sight: Shown,
     session: Reading,
     links: Links,
     page: Paged,
@@ -33,7 +35,9 @@ async def search_content(
 ) -> FoundContent:
     """Content that fits ``q``, as in ``sales owner:@me is:published type:api``; ``warnings`` name what was left out."""
     ascending = order.lower() == "asc" if order else sort in {"name", "title", "owner"}
-    found = await search(session, who, q, sort=sort, ascending=ascending, page=page.number, size=page.size)
+    found = await search(
+        session, who, q, others=sight.others, sort=sort, ascending=ascending, page=page.number, size=page.size
+    )
     rows = await shapes.contents(session, who, found.items, links, frozenset(include.split(",")))
     body: FoundContent = {"results": rows, "current_page": page.number, "total": found.total}
     if found.warnings:

@@ -120,7 +120,7 @@ def _abilities(settings: Settings) -> dict[str, Any]:
         "default_py_environment_management": managed,
         "oauth_integrations_enabled": True,
         "locked_content_enabled": True,
-        "viewers_can_only_see_themselves": False,
+        "viewers_can_only_see_themselves": settings.authorization.viewers_can_only_see_themselves,
         "self_registration": False,
         "username_validator": "default",
         "maximum_app_image_size": thumbnails.MOST_BYTES,

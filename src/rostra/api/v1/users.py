@@ -17,6 +17,8 @@ from rostra.api.answers import Guid, Id, Router, Time, one_of
 from rostra.api.edge import Administrator, Known, Live, Reading, Writing, after_commit
 from rostra.api.paging import Page, Paged
 from rostra.api.services import Services
+from rostra.api.sight import Shown, Sight
+from rostra.api.sight import sight as sight_of
 from rostra.auth import keys, users
 from rostra.auth.bootstrap import bootstrap as first_administrator
 from rostra.auth.errors import NoSuchRole, NotYourself
@@ -126,10 +128,10 @@ class FirstKey(TypedDict):
     api_key: str
 
 
-def shape(user: User) -> Person:
-    """Return a person as clients know one; exactly these keys."""
+def shape(user: User, sight: Sight) -> Person:
+    """Return a person as clients know one; exactly these keys. An address that is hidden is empty."""
     return {
-        "email": user.email,
+        "email": sight.email(user),
         "username": user.username,
         "first_name": user.first_name,
         "last_name": user.last_name,
@@ -156,15 +158,15 @@ def _role(name: str) -> Role:
 
 @router.get("/v1/user")
 @router.get("/me")
-async def me(who: Known, session: Reading) -> Person:
+async def me(who: Known, sight: Shown, session: Reading) -> Person:
     """The person who asks."""
-    return shape(await users.by_id(session, who.user_id))
+    return shape(await users.by_id(session, who.user_id), sight)
 
 
 @router.get("/v1/users")
 async def list_users(
     *,
-    who: Known,  # noqa: ARG001
+    sight: Shown,
     session: Reading,
     page: Paged,
     prefix: str = "",
@@ -181,11 +183,12 @@ async def list_users(
         roles=[_role(name) for name in user_role.split("|") if name],
         states=[users.state(name) for name in account_status.split("|") if name],
         now=live.clock.now(),
-        order=users.order(sort, ascending=asc_order),
+        order=users.order(sort if sight.emails or sort != "email" else "", ascending=asc_order),
+        only=sight.only,
         page=page.number,
         size=page.size,
     )
-    return page.of([shape(user) for user in found.users], found.total)
+    return page.of([shape(user, sight) for user in found.users], found.total)
 
 
 @router.get("/v1/users/remote")
@@ -205,7 +208,7 @@ async def add_remote_user(
 
 @router.post("/v1/users", status_code=201)
 async def create_user(
-    who: Administrator,  # noqa: ARG001
+    who: Administrator,
     wanted: Annotated[NewUserBody, edge.parsed(NewUserBody)],
     hashed: HashedPassword,
     live: Live,
@@ -220,31 +223,40 @@ async def create_user(
         last_name=wanted.last_name,
     )
     users.check_username(new.username)
-    return shape(await users.add(session, new, hashed, live.clock.now()))
+    return shape(await users.add(session, new, hashed, live.clock.now()), sight_of(who, live.settings()))
 
 
 @router.get("/v1/users/{guid}")
-async def get_user(guid: str, who: Known, session: Reading) -> Person:  # noqa: ARG001
+async def get_user(guid: str, sight: Shown, session: Reading) -> Person:
     """One person."""
-    return shape(await users.by_guid(session, guid))
+    return shape(sight.check_user(await users.by_guid(session, guid)), sight)
 
 
 @router.put("/v1/users/{guid}")
 async def change_user(
-    guid: str, who: Known, given: Annotated[dict[str, Any], edge.parsed(dict[str, Any])], live: Live, session: Writing
+    guid: str,
+    given: Annotated[dict[str, Any], edge.parsed(dict[str, Any])],
+    live: Live,
+    sight: Shown,
+    session: Writing,
 ) -> Person:
     """Change email, names, username or role; a person may change their own email and names."""
-    user = await users.by_guid(session, guid)
+    who = sight.who
+    user = sight.check_user(await users.by_guid(session, guid))
     if user.id != who.user_id and not who.is_administrator:
         raise NotYourAccount
     await users.change(session, user, given, by_administrator=who.is_administrator, now=live.clock.now())
     after_commit(session, _forgets(live))
-    return shape(user)
+    return shape(user, sight)
 
 
 @router.post("/v1/users/{guid}/lock")
 async def lock_user(
-    guid: str, who: Administrator, wanted: Annotated[LockBody, edge.parsed(LockBody)], live: Live, session: Writing
+    guid: str,
+    who: Administrator,
+    wanted: Annotated[LockBody, edge.parsed(LockBody)],
+    live: Live,
+    session: Writing,
 ) -> Person:
     """Lock or unlock an account; whoever is locked out is so at once, on every page."""
     user = await users.by_guid(session, guid)
@@ -252,7 +264,7 @@ async def lock_user(
         raise NotYourself
     user.locked = wanted.locked
     after_commit(session, _forgets(live))
-    return shape(user)
+    return shape(user, sight_of(who, live.settings()))
 
 
 def _forgets(live: Services) -> Callable[[], Awaitable[None]]:

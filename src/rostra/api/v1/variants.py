@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from rostra.api import edge, variants_shapes
 from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, Writing
+from rostra.api.sight import Shown
 from rostra.api.subjects import Edited, Inspected, load
 from rostra.api.v1.deploys import Begun
 from rostra.api.variants import VariantBody
@@ -112,10 +113,10 @@ async def list_renderings(
 
 
 @router.get("/v1/content/{guid}/failure-subscribers")
-async def list_failure_subscribers(subject: Inspected) -> list[Reader]:
+async def list_failure_subscribers(subject: Inspected, sight: Shown) -> list[Reader]:
     """The people who hear, besides the owner, when a scheduled rendering fails."""
     people = await variants_people.subscribers(subject.session, FailureSubscriber, subject.item.id)
-    return [variants_shapes.person(user) for user in people]
+    return variants_shapes.people(people, sight)
 
 
 @router.put("/v1/content/{guid}/failure-subscribers/{user_guid}", status_code=204)
