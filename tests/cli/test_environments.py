@@ -282,8 +282,8 @@ def test_what_would_be_changed_is_said(data: Data, run: Run) -> None:
     assert code == 0, out
     for words in (
         "would be brought from 0002_rehearsals to",
-        f"1 items that run on Python {older} would run on {VERSION}",
-        "1 environments of Python 3.8.18 would not be used",
+        f"1 item on Python {older} would run on {VERSION}",
+        "1 environment of Python 3.8.18 would not be used",
         "/not/there/python3 does not exist: it would not be used",
         "FromSource",
     ):

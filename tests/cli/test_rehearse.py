@@ -159,7 +159,7 @@ def test_nothing_named_is_refused(played: PlayedSource, rostra: Any) -> None:
 def test_retiring_is_refused_while_something_would_break(played: PlayedSource, rostra: Any) -> None:
     code, out, err = rostra("retire", "3.8")
     assert (code, out) == (1, "")
-    assert "would break 1 items: beta" in err
+    assert "would break 1 item: beta" in err
     assert "--anyway" in err
 
 

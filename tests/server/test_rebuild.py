@@ -156,7 +156,7 @@ def test_a_patch_upgrade_rebuilds_what_sleeps_when_it_is_visited(server: Server)
     offer(server, [newer], reload=False)
     server.start()
     checked = rostra(server, "upgrade", "check").stdout
-    assert f"run on Python {patches[0]} would run on {patches[-1]}" in checked
+    assert f"on Python {patches[0]} would run on {patches[-1]}" in checked
     until(lambda: item.get().status == 200, 60, "it is built and started")
     assert ".".join(map(str, item.told()["python"])) == patches[-1]
 

@@ -35,7 +35,7 @@ from rostra.jobs.output import TaskLog
 from rostra.jobs.queue import Work
 from rostra.jobs.worker import Handler
 from rostra.kinds.registry import by_name
-from rostra.units import human_duration, human_size
+from rostra.units import counted, human_duration, human_size
 
 REBUILD, REAP = "rebuild-environments", "reap-environments"
 MOST_PARALLEL = 8
@@ -127,7 +127,7 @@ class EnvironmentWork:
         told: Any = work.payload
         async with transaction(self.tools.reading) as session:
             found = await live_on(session, told["python"])
-        output.say(f"{len(found)} items run on Python {told['python'] or 'of any version'}")
+        output.say(f"{counted(len(found), 'item')} on Python {told['python'] or 'of any version'}")
         progress, room = _Progress(len(found), output), anyio.CapacityLimiter(told["parallel"])
 
         async def one(wanted: _Wanted) -> None:
@@ -194,7 +194,7 @@ async def reap(
         say(f"{verb} {row.found.sort.value} {row.found.key} of Python {row.found.python}: {why}")
     what = "would go" if dry_run else "removed"
     age = human_duration(unused_for)
-    say(f"{removed} environments {what} ({human_size(freed)}), unused for {age} or longer")
+    say(f"{counted(removed, 'environment')} {what} ({human_size(freed)}), unused for {age} or longer")
     return {"type": REAP, "data": {"removed": removed, "bytes": freed, "dry_run": dry_run}}
 
 

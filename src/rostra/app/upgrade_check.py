@@ -24,6 +24,7 @@ from rostra.environments.inventory import Found, scan
 from rostra.errors import Problem
 from rostra.runtimes.catalog import Catalog, inspect
 from rostra.runtimes.model import RuntimeState
+from rostra.units import counted
 
 
 class Weight(StrEnum):
@@ -132,8 +133,8 @@ async def _live(connection: AsyncConnection) -> list[tuple[str, str, Recorded]]:
 
 
 def _moved(old: str, new: str, count: int) -> Finding:
-    what = f"{count} items that run on Python {old} would run on {new}"
-    text = what if old != new else f"{count} items would use Python {new} at another path"
+    what = f"{counted(count, 'item')} on Python {old} would run on {new}"
+    text = what if old != new else f"{counted(count, 'item')} would use Python {new} at another path"
     hint = "Their environments are made again at the next visit, or ahead of time: rostra environments rebuild."
     return Finding(Weight.changes, "content", text, hint)
 
@@ -145,7 +146,7 @@ def _environments(found: Sequence[Found], catalog: Catalog) -> list[Finding]:
         Finding(
             Weight.changes,
             "environments",
-            f"{count} environments of Python {version} would not be used: that very interpreter is not there",
+            f"{counted(count, 'environment')} of Python {version} would not be used: that interpreter is not there",
             "See: rostra environments list. Unused ones are removed by themselves, or by: rostra environments reap.",
         )
         for version, count in sorted(gone.items())

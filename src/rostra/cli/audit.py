@@ -80,7 +80,7 @@ def _show(found: Audit) -> None:
     )
     print()
     if not found.items:
-        print("No such content uses a Python.")
+        print("There is no such content.")
         return
     show(
         [

@@ -202,7 +202,7 @@ async def _runtimes(ready: Loaded) -> Any:
 
 def _show(rows: list[Standing]) -> None:
     from rostra.cli.table import Column, show
-    from rostra.units import human_size
+    from rostra.units import counted, human_size
 
     columns = (
         *(Column(name, head=True) for name in ("Python", "key", "state")),
@@ -214,8 +214,7 @@ def _show(rows: list[Standing]) -> None:
         show(columns, [_cells(row) for row in rows])
         print()
     total = sum(row.weight.own for row in rows if row.weight)
-    count = "1 environment" if len(rows) == 1 else f"{len(rows)} environments"
-    print(f"{count}; {human_size(total)} would be free without {'it' if len(rows) == 1 else 'them'}")
+    print(f"{counted(len(rows), 'environment')}, {human_size(total)} of their own")
 
 
 def _cells(row: Standing) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _GROUPS = {
     "config": "Check, show and explain the configuration.",
     "environments": "List what is installed for content, build ahead of time, remove what nobody needs.",
-    "runtimes": "List the interpreters of this server and ask which one a version gets.",
+    "runtimes": "The interpreters of this server: list, match, audit, rehearse a retirement.",
     "upgrade": "Say what this release would refuse or change, before it is started.",
     "users": "Make accounts and sign-in links.",
 }

@@ -15,6 +15,7 @@ import typer
 from rostra.cli.main import ConfigFile
 from rostra.errors import Invalid
 from rostra.rehearsal.model import Outcome, Step, up_to
+from rostra.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +76,7 @@ def rehearse(  # noqa: PLR0917 - each is an option of the command line
     _show(found, form, output)
     if pages is not None:
         letters = report.write_letters(found.told, found.items, pages, server=found.server)
-        print(f"{len(letters)} pages for owners are in {pages}", file=sys.stderr)
+        print(f"{counted(len(letters), 'page')} for owners: {pages}", file=sys.stderr)
     if notify:
         _say_who_was_told(where.notify(found))
 
@@ -130,7 +131,7 @@ def _moved(where: Source, version: str, last: Report | None) -> Report | None:
     if last is None:
         raise retire.NotRehearsed(version, "it has not been rehearsed")
     safe = sum(each["outcome"] == Outcome.safe and each["guid"] in last.still for each in last.items)
-    print(f"{safe} safe items are moved, one deploy each", file=sys.stderr)
+    print(f"Moving {counted(safe, 'safe item')}, one deploy each", file=sys.stderr)
     for title, problem in where.move_safe(last):
         print(f"{title}: {problem or 'moved'}", file=sys.stderr)
     return where.last(version)

@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rostra.auth.principals import Role
 from rostra.cli.serve import loaded
 from rostra.config.sections import Settings
 
@@ -21,19 +22,18 @@ T = TypeVar("T")
 
 @app.command("add")
 def add(
-    username: str,
+    username: Annotated[str, typer.Argument(help="What the person signs in with.")],
     config: Config = None,
-    role: Annotated[str, typer.Option(help="viewer, publisher or administrator.")] = "publisher",
+    role: Annotated[Role, typer.Option(help="What the person may do.")] = Role.publisher,
     email: Annotated[str, typer.Option(help="Address for mail.")] = "",
 ) -> None:
     """Make an account; the password is asked for, or read from standard input."""
     from rostra.auth import users
     from rostra.auth.passwords import Passwords
-    from rostra.auth.principals import Role
     from rostra.clock import SystemClock
 
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if _terminal() else _line()
-    wanted = users.NewUser(username=username, role=Role(role), email=email, password=password)
+    wanted = users.NewUser(username=username, role=role, email=email, password=password)
 
     async def make(session: AsyncSession, _settings: Settings) -> None:
         await users.create(session, Passwords(), wanted, SystemClock().now())

@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 from rostra.errors import Conflict
 from rostra.rehearsal.model import Outcome, Step
 from rostra.rehearsal.target import Wish
+from rostra.units import counted
 
 _SECTION = re.compile(r"^\s*\[\s*python\s*\]", re.IGNORECASE)
 _ANY_SECTION = re.compile(r"^\s*\[")
@@ -39,7 +40,7 @@ class WouldBreak(Conflict):
         named = ", ".join(str(each["title"]) for each in items[:5])
         more = f" and {len(items) - 5} more" if len(items) > 5 else ""
         super().__init__(
-            f"retiring Python {version} would break {len(items)} items: {named}{more}",
+            f"retiring Python {version} would break {counted(len(items), 'item')}: {named}{more}",
             hint="The report of the rehearsal says why and whose they are. To retire it all the same, add --anyway.",
         )
 
@@ -89,7 +90,7 @@ def check(
         raise NotRehearsed(version, "the last rehearsal started nothing")
     known = {str(each["guid"]): each for each in items}
     if unknown := set(still) - known.keys():
-        raise NotRehearsed(version, f"{len(unknown)} items came to it since the last rehearsal")
+        raise NotRehearsed(version, f"{counted(len(unknown), 'item')} came to it since the last rehearsal")
     left = [known[guid] for guid in still]
     broken = [each for each in left if each["outcome"] != Outcome.safe and not each["broken_today"]]
     if broken:

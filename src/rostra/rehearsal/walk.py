@@ -38,6 +38,7 @@ from rostra.rehearsal.steps import Steps
 from rostra.rehearsal.target import Wish, target
 from rostra.rehearsal.verdict import judge, plan_of
 from rostra.runtimes.model import Policy, Runtime
+from rostra.units import counted
 
 REMEMBERED = dt.timedelta(days=1)  # what was found out yesterday is found out again: the package index has moved on
 WALKERS = 4
@@ -93,7 +94,9 @@ class Walk:
         words = ", ".join(self._wish.retire)
         if self.done:
             self.say(f"Going on: {self.done} of {self.total} items were judged before")
-        self.say(f"{self.total} items run on Python {words}; steps: {', '.join(self._wanted)}; {len(left)} to go")
+        self.say(
+            f"{counted(self.total, 'item')} on Python {words}; steps: {', '.join(self._wanted)}; {len(left)} to go"
+        )
         if not self.bench.may_build:
             self.say("A server works on this data folder, so nothing is built or started here: ask that server")
 
