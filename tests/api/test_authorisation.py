@@ -43,6 +43,8 @@ VIEWABLE = {
     ("GET", "/v1/content/{guid}/variants"),
     ("GET", "/v1/content/{guid}/variants/{key}"),
     ("GET", "/v1/content/{guid}/renderings"),
+    ("GET", "/v1/content/{guid}/parameters"),
+    ("GET", "/v1/content/{guid}/ad-hoc-variants"),
     ("GET", "/v1/content/{guid}/schedule"),
     ("GET", "/applications/{guid}"),
     ("GET", "/applications/{guid}/config"),

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import sqlalchemy as sa
 from support.browsing import browser
 from support.controlling import World
+
+from rostra.content.tables import Job
+from rostra.db.engine import transaction
 
 pytestmark = pytest.mark.anyio
 
@@ -130,3 +134,52 @@ async def test_an_app_has_no_page_of_renderings(world: World) -> None:
     async with browser(world, "ada") as ada:
         await ada.open(f"/connect/apps/{guid}")
         assert "/schedule" not in ada.page
+
+
+CELL = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "region = 'north'\nyear = 2026"}
+
+
+async def parameterised(world: World) -> str:
+    """Return a document everybody with an account may read, whose notebook takes two values."""
+    guid = await world.document("logged_in")
+    row = await world.row(guid)
+    folder = world.control.tools.places.app(guid, row.live_bundle_id or 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.ipynb").write_text(json.dumps({"cells": [CELL], "metadata": {}, "nbformat": 4}))
+    return guid
+
+
+async def test_a_viewer_renders_a_document_with_values_of_their_own(world: World) -> None:
+    guid = await parameterised(world)
+    async with browser(world, "vic") as vic:
+        await vic.open(f"/connect/apps/{guid}")
+        assert f"/connect/apps/{guid}/run" in vic.page
+        await vic.open(f"/connect/apps/{guid}/run")
+        fields = vic.form("/render").fields
+        assert (fields["p-region"], fields["p-year"]) == ("north", "2026")
+        await vic.submit("/render", {"p-year": "soon"})
+        assert (vic.status, "ear must be a number" in vic.page) == (400, True)
+        assert vic.form("/render").fields["p-year"] == "soon"
+        await vic.submit("/render", {"p-region": "west", "p-year": "1999"})
+        assert (vic.status, "It is being rendered for you." in vic.page) == (200, True)
+        (look,) = await world.api("GET", f"content/{guid}/ad-hoc-variants", name="vic")
+        assert look["variant"]["parameters"] == {"region": "west", "year": 1999}
+        assert look["path"] in vic.page
+        assert "region: west, year: 1999" in vic.page
+        assert "Keep it" not in vic.page, "only who may change the content adds variants"
+
+
+async def test_an_authors_values_become_a_variant(world: World) -> None:
+    guid = await parameterised(world)
+    async with browser(world, "ada") as ada:
+        await ada.open(f"/connect/apps/{guid}/run")
+        await ada.submit("/render", {"p-region": "west"})
+        (look,) = await world.api("GET", f"content/{guid}/ad-hoc-variants")
+        async with transaction(world.control.tools.sessions) as session:
+            done = {"ended_at": world.house.clock.now(), "exit_code": 0}
+            await session.execute(sa.update(Job).where(Job.variant_id == int(look["variant"]["id"])).values(**done))
+        await ada.open(f"/connect/apps/{guid}/run")
+        await ada.submit("/keep", {"name": "West", "visibility": "public"})
+        assert "Kept as a variant" in ada.page
+    _, kept = await world.api("GET", f"content/{guid}/variants")
+    assert (kept["name"], kept["key"], kept["ad_hoc"]) == ("West", look["variant"]["key"], False)

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from support.accounts import signed_in
 from support.bundles import bundle
+from support.oidc import LACKING, machine, oidc_provider
 from support.server import Server
 
 pytestmark = [
     pytest.mark.compat,
     pytest.mark.server,
-    pytest.mark.skipif(not shutil.which("npm") or not shutil.which("node"), reason="npm is not installed"),
+    pytest.mark.skipif(bool(LACKING), reason=LACKING),
 ]
-RELEASE = "oidc-provider@9.13.3"
 APP = """
 import os, urllib.request
 from flask import Flask, request
@@ -79,23 +76,8 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def issuer(server: Server, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = pytestconfig.cache.mkdir("oidc-provider")
-    if not (folder / "node_modules" / "oidc-provider").exists():
-        (folder / "package.json").write_text('{"type": "module"}')
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", RELEASE], cwd=folder, check=True, timeout=300)
-    script = Path(__file__).parent.parent / "support" / "oauth_provider.mjs"
-    shutil.copy(script, folder / script.name)
-    back = f"{server.url}/__oauth__/integrations/callback"
-    log = tmp_path_factory.mktemp("oidc") / "log"
-    with log.open("wb") as errors:
-        running = subprocess.Popen(["node", script.name, back], cwd=folder, stdout=subprocess.PIPE, stderr=errors)
-    try:
-        assert running.stdout is not None
-        yield running.stdout.readline().decode().strip()
-    finally:
-        running.terminate()
-        running.wait(20)
-        running.stdout.close()
+    with oidc_provider(pytestconfig, server, tmp_path_factory.mktemp("oidc") / "log") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +88,9 @@ def scene(server: Server, issuer: str) -> Iterator[Scene]:
         **shared, "client_id": "people", "client_secret": "secret-of-people", "scopes": "openid offline_access",
         "auth_mode": "Confidential", "token_endpoint_auth_method": "client_secret_basic", "use_pkce": True,
     }  # fmt: skip
-    machine = {
-        **shared, "client_id": "machine", "client_secret": "secret-of-machine", "auth_type": "Service Account",
-        "token_endpoint_auth_method": "client_secret_post",
-    }  # fmt: skip
     made = [
         server.ask("/__api__/v1/oauth/integrations", "POST", {"name": name, "template": "custom", "config": config})
-        for name, config in (("People", people), ("Machine", machine))
+        for name, config in (("People", people), ("Machine", machine(issuer)))
     ]
     assert [one["auth_type"] for one in made] == ["Viewer", "Service Account"]
     assert not any("client_secret" in one["config"] for one in made)

@@ -88,9 +88,16 @@ class PlayedReports:
         self.tasks = tasks
 
     async def enqueue_render(
-        self, session: AsyncSession, item: Item, variant: Any, user_id: int, *, activate: bool = True
+        self,
+        session: AsyncSession,
+        item: Item,
+        variant: Any,
+        user_id: int,
+        *,
+        activate: bool = True,
+        quiet: bool = False,
     ) -> TaskId:
-        payload = {"guid": item.guid, "variant_id": variant.id, "activate": activate}
+        payload = {"guid": item.guid, "variant_id": variant.id, "activate": activate, "quiet": quiet}
         return await self.tasks.enqueue(session, "render", payload, subject=item.guid, user_id=user_id)
 
     async def enqueue_send(self, session: AsyncSession, variant: Any, rendering: Any, to: str, user_id: int) -> TaskId:

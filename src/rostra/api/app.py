@@ -17,6 +17,7 @@ from rostra.api.request_ids import Named
 from rostra.api.services import Services
 from rostra.api.v1 import (
     activity,
+    ad_hoc,
     audit,
     audit_logs,
     bookmarks,
@@ -76,6 +77,7 @@ ROUTERS = (
         usage.router,
         shiny_usage.router,
         variants.router,
+        ad_hoc.router,
         schedules.router,
         legacy_variants.router,
         legacy_schedules.router,

@@ -183,7 +183,7 @@ def content(item: Shown, around: Around, who: Principal, links: Addresses, inclu
         "bundle_id": None if item.live_bundle_id is None else str(item.live_bundle_id),
         "app_mode": item.kind,
         "content_category": item.content_category,
-        "parameterized": False,
+        "parameterized": bool(kept.get("parameterized")),
         "environment_guid": None,
         "cluster_name": place["cluster_name"],
         "image_name": place["image_name"],

@@ -51,7 +51,14 @@ class Reports(Protocol):
     """Rendering and mailing documents; each adds a task within the given transaction."""
 
     async def enqueue_render(
-        self, session: AsyncSession, item: Item, variant: Variant, user_id: int, *, activate: bool = True
+        self,
+        session: AsyncSession,
+        item: Item,
+        variant: Variant,
+        user_id: int,
+        *,
+        activate: bool = True,
+        quiet: bool = False,
     ) -> TaskId: ...
 
     async def enqueue_send(

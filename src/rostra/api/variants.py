@@ -32,6 +32,7 @@ class VariantBody(BaseModel):
     email_collaborators: bool | None = None
     email_viewers: bool | None = None
     email_all: bool | None = None
+    ad_hoc: bool | None = None
 
     def given(self) -> dict[str, object]:
         return {name: value for name, value in self.model_dump().items() if value is not None}
@@ -87,7 +88,7 @@ async def change_variant(
     wanted: Annotated[VariantBody, edge.parsed(VariantBody)], subject: RunVariant
 ) -> LegacyVariant:
     """Change a variant's name, visibility, parameters and whom its reports are mailed to."""
-    await variants.change(subject.session, subject.variant, wanted.given())
+    await variants.change(subject.session, subject.item, subject.variant, wanted.given())
     return await variants_shapes.variant(subject.session, subject.variant)
 
 

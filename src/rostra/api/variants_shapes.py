@@ -107,7 +107,10 @@ class LegacyVariant(TypedDict):
 
 
 class VariantShape(TypedDict):
-    """As the older one, with ids as text and the values of the document's parameters."""
+    """As the older one, with ids as text and the values of the document's parameters.
+
+    ``ad_hoc``: made with values of somebody's own, and kept for a while only.
+    """
 
     id: Id
     key: str
@@ -124,6 +127,7 @@ class VariantShape(TypedDict):
     visibility: Visibility
     owner_id: Id
     parameters: dict[str, Any]
+    ad_hoc: bool
 
 
 class LegacyRendering(TypedDict):
@@ -245,7 +249,7 @@ def schedule(row: ScheduleRow, of: Variant) -> LegacySchedule:
     }
 
 
-def own_variant(shape: LegacyVariant, parameters: dict[str, Any]) -> VariantShape:
+def own_variant(shape: LegacyVariant, parameters: dict[str, Any], ad_hoc: bool) -> VariantShape:
     """Return a variant as the routes below ``/v1`` have it: ids are text, ``app_id`` is left out."""
     return {
         "id": str(shape["id"]),
@@ -263,6 +267,7 @@ def own_variant(shape: LegacyVariant, parameters: dict[str, Any]) -> VariantShap
         "visibility": shape["visibility"],
         "owner_id": str(shape["owner_id"]),
         "parameters": parameters,
+        "ad_hoc": ad_hoc,
     }
 
 

@@ -25,13 +25,16 @@ class JobLog:
     An orderly stop cancels the block; the task then begins again at the next start, with this same job.
     """
 
-    def __init__(self, tools: Tools, guid: str, key: str, output: TaskLog) -> None:
+    def __init__(self, tools: Tools, guid: str, key: str, output: TaskLog, *, quiet: bool = False) -> None:
+        """``quiet``: the task's own output says nothing."""
+        self._quiet = quiet
         self._tools, self._key, self._output = tools, key, output
         self._log = LogFile(tools.places.log(guid, key), tools.settings().applications.job_log_size, tools.clock)
 
     def say(self, text: str) -> None:
         """Add a line to the task's output and to the job's log."""
-        self._output.say(text)
+        if not self._quiet:
+            self._output.say(text)
         self._log.feed("out", text.encode(errors="replace") + b"\n")
 
     async def __aenter__(self) -> Self:

@@ -50,11 +50,22 @@ class Reports:
     # What others ask for, within their transaction
 
     async def enqueue_render(
-        self, session: AsyncSession, item: Item, variant: Variant, user_id: int, *, activate: bool = True
+        self,
+        session: AsyncSession,
+        item: Item,
+        variant: Variant,
+        user_id: int,
+        *,
+        activate: bool = True,
+        quiet: bool = False,
     ) -> TaskId:
-        """Add the task that renders a variant again, and the job record that shows it at once."""
+        """Add the task that renders a variant again, and the job record that shows it at once.
+
+        ``quiet``: who follows the task may not read what the document writes, only how it ends.
+        """
         job = await self._begin(session, item, variant)
         payload = {"guid": item.guid, "variant_id": variant.id, "job": job.key, "mail": False, "activate": activate}
+        payload["quiet"] = quiet
         return await self.tasks.enqueue(session, RENDER, payload, subject=item.guid, user_id=user_id)
 
     async def enqueue_send(
@@ -112,7 +123,7 @@ class Reports:
             if job is not None and job.started_at is None:
                 job.started_at = self.tools.clock.now()
         try:
-            async with JobLog(self.tools, order.guid, order.job, output) as log:
+            async with JobLog(self.tools, order.guid, order.job, output, quiet=told.get("quiet", False)) as log:
                 await refresh(order, self.tools, self.render, log.say)
         finally:
             self.postman.wake()

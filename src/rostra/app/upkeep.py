@@ -24,6 +24,7 @@ from rostra.content.usage import Collected
 from rostra.db.engine import transaction
 from rostra.ids import PoolKey
 from rostra.jobs.tables import Task
+from rostra.rendering import ad_hoc, retention
 
 log = structlog.get_logger()
 
@@ -105,9 +106,11 @@ class Upkeep:
             await usage.prune(session, now)
             await usage_sessions.prune(session, now)
             await job_samples.prune(session, now)
+            old_looks = await ad_hoc.expire(session, now - applications.ad_hoc_report_age)
             waiting = sa.select(Task.id).where(Task.kind == REAP, Task.finished_at.is_(None)).limit(1)
             if applications.python_environment_reaping and (await session.execute(waiting)).first() is None:
                 await enqueue_reap(session, applications.python_environment_reaping_age, now)
+        await retention.remove(self.tools.places.data_dir, old_looks)
 
     async def _bundles(self, keys: list[PoolKey]) -> dict[PoolKey, Bundle]:
         """Return what each pool runs, in two queries."""

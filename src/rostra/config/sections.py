@@ -243,6 +243,16 @@ class Applications:
         "Fork the programs that make pages of notebooks from one that has loaded its libraries. Off: start each anew.",
         reloadable=True,
     )
+    viewer_on_demand_reports: bool = setting(
+        True,
+        "Let viewers render a document with values of their own. What they get is theirs alone.",
+        reloadable=True,
+    )
+    ad_hoc_report_age: dt.timedelta = setting(
+        dt.timedelta(days=1),
+        "How long what somebody rendered with values of their own is kept, unless they keep it as a variant.",
+        reloadable=True,
+    )
     schedule_concurrency: int = setting(2, "How many scheduled documents are rendered at the same time.")
     rendering_sweep_enabled: bool = setting(True, "Remove old renderings of documents. The one shown always stays.")
     rendering_sweep_limit: int = setting(30, "How many renderings of a document's variant are kept; 0 keeps all.")

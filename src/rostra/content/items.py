@@ -187,6 +187,7 @@ async def make_live(session: AsyncSession, item_id: int, bundle: Bundle, now: dt
     if item.kind == UNKNOWN:
         item.content_category = _category(bundle) or item.content_category
     item.kind, item.live_bundle_id, item.deployed_at = bundle.kind, bundle.id, now
+    item.settings = {**item.settings, "parameterized": _parameterized(bundle)}
     await session.flush()
 
 
@@ -232,6 +233,12 @@ async def purge(sessions: Sessions, places: Places, *, only: str | None = None) 
             await session.execute(sa.delete(Item).where(Item.id == number))
         said.append(f"Removed everything of the deleted content {name} ({guid}).")
     return said
+
+
+def _parameterized(bundle: Bundle) -> bool:
+    """Return whether clients are told that it takes parameters; the wire has that of R Markdown only."""
+    metadata: Any = bundle.manifest.get("metadata") or {}
+    return bundle.kind == "rmd-static" and metadata.get("has_parameters") is True
 
 
 def _category(bundle: Bundle) -> str:

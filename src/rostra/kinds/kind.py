@@ -45,6 +45,10 @@ class Start:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
+def as_named(_folder: Path, named: str) -> str:
+    return named
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One ``app_mode``.
@@ -55,6 +59,7 @@ class Kind:
     ``api``: programs rather than people are the usual visitors (no waiting page unless HTML is asked for).
     ``r`` names the packages that the R for it must have (``pandoc`` is the program); None: it needs no R.
     ``quarto``: it is made by Quarto. Content of either sort has a Python environment when its manifest asks for one.
+    ``document`` returns which file of a bundle's folder is the document, from the one its manifest names.
     ``stripped``: its server knows no base path, so requests arrive as if it were mounted at ``/``.
     ``refusal`` says in one sentence why Rostra does not run this kind; empty when it does (`registry.runnable`).
     """
@@ -71,5 +76,6 @@ class Kind:
     api: bool = False
     r: tuple[str, ...] | None = None
     quarto: bool = False
+    document: Callable[[Path, str], str] = as_named
     stripped: bool = False
     refusal: str = ""

@@ -8,37 +8,7 @@ from pathlib import Path
 from rostra.environments.spec import Environment
 from rostra.kinds.kind import Kind, Mode
 
-DOCUMENT = Kind(
-    name="quarto-static",
-    number=14,
-    title="Quarto",
-    mode=Mode.rendered,
-    python=False,
-    quarto=True,
-    additions=("ipykernel", "nbclient", "nbformat", "pyyaml"),  # what its Python engine imports
-    job_tag="build_report",
-)
-INTERACTIVE = Kind(
-    name="quarto-shiny",
-    number=13,
-    title="Interactive Quarto",
-    mode=Mode.interactive,
-    python=False,
-    refusal="Interactive Quarto documents are not run by this server.",
-)
-
-KINDS = (INTERACTIVE, DOCUMENT)
 _SUFFIXES = (".qmd", ".ipynb", ".Rmd", ".rmd", ".md", ".py", ".R", ".r")
-
-
-def variables(environment: Environment | None, r: Path | None) -> Mapping[str, str]:
-    """Return which Python and which R Quarto is to use."""
-    found = {}
-    if environment is not None:
-        found["QUARTO_PYTHON"] = str(environment.python)
-    if r is not None:
-        found["QUARTO_R"] = str(r.parent)
-    return found
 
 
 def primary_document(folder: Path, named: str) -> str:
@@ -55,3 +25,36 @@ def primary_document(folder: Path, named: str) -> str:
         if there:
             return ""
     return ""
+
+
+DOCUMENT = Kind(
+    name="quarto-static",
+    number=14,
+    title="Quarto",
+    mode=Mode.rendered,
+    python=False,
+    quarto=True,
+    additions=("ipykernel", "nbclient", "nbformat", "pyyaml"),  # what its Python engine imports
+    document=primary_document,
+    job_tag="build_report",
+)
+INTERACTIVE = Kind(
+    name="quarto-shiny",
+    number=13,
+    title="Interactive Quarto",
+    mode=Mode.interactive,
+    python=False,
+    refusal="Interactive Quarto documents are not run by this server.",
+)
+
+KINDS = (INTERACTIVE, DOCUMENT)
+
+
+def variables(environment: Environment | None, r: Path | None) -> Mapping[str, str]:
+    """Return which Python and which R Quarto is to use."""
+    found = {}
+    if environment is not None:
+        found["QUARTO_PYTHON"] = str(environment.python)
+    if r is not None:
+        found["QUARTO_R"] = str(r.parent)
+    return found

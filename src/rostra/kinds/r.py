@@ -81,6 +81,7 @@ DOCUMENT = Kind(
     mode=Mode.rendered,
     python=False,
     r=("rmarkdown", "pandoc"),
+    document=primary_document,
     job_tag="build_report",
 )
 PLUMBER = Kind(

@@ -43,6 +43,14 @@ class ScheduleExists(Conflict):
         super().__init__("this variant has a schedule already", hint="Change that one.")
 
 
+class MadeForOneLook(Conflict):
+    code = "ad-hoc-variant-not-scheduled"
+    number = 73
+
+    def __init__(self) -> None:
+        super().__init__("what is made for one look has no schedule", hint="Keep it as a variant first.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a client asks for; ``payload`` is JSON text, ``start`` aware."""
@@ -85,9 +93,11 @@ async def create(
     """Give the variant a schedule.
 
     Raises:
-        ScheduleExists
+        ScheduleExists, MadeForOneLook
         BadSchedule: and what else `calendar_payload.checked` raises.
     """
+    if variant.ad_hoc:
+        raise MadeForOneLook
     await alone(session, f"schedules/{variant.id}")
     if await of_variant(session, variant.id) is not None:
         raise ScheduleExists

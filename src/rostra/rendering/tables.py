@@ -15,7 +15,7 @@ class Variant(Table):
     """One way to render a document: its parameters and its readers.
 
     ``visibility``: ``public`` (everybody who may see the item) or ``private`` (its owner). A rendering without a
-    variant belongs to the default one.
+    variant belongs to the default one. ``ad_hoc``: made for one look, private, in no list, and gone after a while.
     """
 
     __tablename__ = "variants"
@@ -25,6 +25,7 @@ class Variant(Table):
     key: Mapped[str]  # eight letters and digits, in its address
     name: Mapped[str]
     is_default: Mapped[bool] = mapped_column(default=False)
+    ad_hoc: Mapped[bool] = mapped_column(default=False)
     owner_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), index=True)
     visibility: Mapped[str] = mapped_column(default="public")
     parameters: Mapped[dict[str, Any]] = mapped_column(default=dict)

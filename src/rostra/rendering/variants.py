@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import keyword
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from rostra.content.tables import Item, Rendering
 from rostra.db.engine import alone
 from rostra.errors import Conflict, Invalid, NotFound
 from rostra.ids import new_key
+from rostra.kinds.registry import ALL
 from rostra.rendering.tables import ScheduleRow, Subscriber, Variant
 
 PUBLIC, PRIVATE = "public", "private"
@@ -25,6 +27,7 @@ KEY_LENGTH = 8
 FLAGS = ("email_collaborators", "email_viewers", "email_all")
 _LONGEST_NAME = 200
 _LARGEST_PARAMETERS = 65_536
+_R_NAME = re.compile(r"[^\W\d][\w.-]{0,199}")
 
 
 class NoSuchVariant(NotFound):
@@ -68,6 +71,10 @@ class DefaultStays(Conflict):
         super().__init__(
             "the default variant is public and cannot be deleted", hint="Make another variant for what is private."
         )
+
+
+def _is_python_name(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def may_see(who: Principal | None, facts: Facts, variant: Variant) -> bool:
@@ -115,8 +122,12 @@ async def find_default(session: AsyncSession, item: Item) -> Variant | None:
 
 
 async def of_item(session: AsyncSession, item: Item) -> Sequence[Variant]:
-    """Return all of an item's variants, the default one first."""
-    wanted = sa.select(Variant).where(Variant.item_id == item.id).order_by(Variant.is_default.desc(), Variant.id)
+    """Return an item's variants, the default one first; none that were made for one look."""
+    wanted = (
+        sa.select(Variant)
+        .where(Variant.item_id == item.id, Variant.ad_hoc.is_(False))
+        .order_by(Variant.is_default.desc(), Variant.id)
+    )
     return (await session.execute(wanted)).scalars().all()
 
 
@@ -146,23 +157,30 @@ async def create(
     Raises:
         BadVariant
     """
-    name, visibility, parameters = _name(given), _visibility(given, PRIVATE), _parameters(given)
+    name, visibility = _name(given), _visibility(given, PRIVATE)
+    parameters = checked_parameters(given, item)
     variant = _new(item, owner_id, name, now, visibility=visibility, parameters=parameters)
     session.add(variant)
     await session.flush()
-    await change(session, variant, {name: given[name] for name in FLAGS if name in given})
+    await change(session, item, variant, {name: given[name] for name in FLAGS if name in given})
     return variant
 
 
 def _new(item: Item, owner_id: int, name: str, now: dt.datetime, **more: Any) -> Variant:
-    usual = {"visibility": PUBLIC, "parameters": {}, "is_default": False, **dict.fromkeys(FLAGS, False)}
+    usual = {
+        "visibility": PUBLIC,
+        "parameters": {},
+        "is_default": False,
+        "ad_hoc": False,
+        **dict.fromkeys(FLAGS, False),
+    }
     return Variant(
         item_id=item.id, key=new_key(KEY_LENGTH), name=name, owner_id=owner_id, created_at=now, **{**usual, **more}
     )
 
 
-async def change(session: AsyncSession, variant: Variant, given: Mapping[str, object]) -> None:
-    """Change what was sent; unknown fields are left alone.
+async def change(session: AsyncSession, item: Item, variant: Variant, given: Mapping[str, object]) -> None:
+    """Change what was sent; unknown fields are left alone. ``ad_hoc`` false keeps what was made for one look.
 
     Raises:
         BadVariant, DefaultStays, PrivateMailsNobody
@@ -170,13 +188,19 @@ async def change(session: AsyncSession, variant: Variant, given: Mapping[str, ob
     if "name" in given:
         variant.name = _name(given)
     if "parameters" in given:
-        variant.parameters = _parameters(given)
+        variant.parameters = checked_parameters(given, item)
     for flag in FLAGS:
         if flag in given:
             if not isinstance(given[flag], bool):
                 raise BadVariant(flag, "true or false is needed")
             setattr(variant, flag, given[flag])
+    if given.get("ad_hoc", variant.ad_hoc) is not variant.ad_hoc:
+        if not variant.ad_hoc:
+            raise BadVariant("ad_hoc", "a variant that is kept stays so")
+        variant.ad_hoc = False
     variant.visibility = _visibility(given, variant.visibility)
+    if variant.ad_hoc and variant.visibility != PRIVATE:
+        raise BadVariant("visibility", "what is made for one look is private until it is kept")
     if variant.visibility == PRIVATE:
         if variant.is_default:
             raise DefaultStays
@@ -234,12 +258,19 @@ def _visibility(given: Mapping[str, object], default: str) -> str:
     return str(visibility)
 
 
-def _parameters(given: Mapping[str, object]) -> dict[str, Any]:
+def checked_parameters(given: Mapping[str, object], item: Item) -> dict[str, Any]:
+    """Return ``parameters`` of what was sent. R's names may have points in them, Python's not.
+
+    Raises:
+        BadVariant
+    """
+    kind = ALL.get(item.kind)  # none before the first deploy
     parameters = given.get("parameters", {})
     if not isinstance(parameters, dict):
         raise BadVariant("parameters", "an object of names and values is needed")
     for name in parameters:
-        if not name.isidentifier() or keyword.iskeyword(name):
+        good = _is_python_name(name) if kind is None or kind.python else _R_NAME.fullmatch(name) is not None
+        if not good:
             raise BadVariant("parameters", f"{name[:40]!r} is not the name of a variable")
     if len(json.dumps(parameters)) > _LARGEST_PARAMETERS:
         raise BadVariant("parameters", f"together they are longer than {_LARGEST_PARAMETERS} characters")

@@ -16,6 +16,7 @@ from rostra.web import (
     integrations_screens,
     item_access,
     item_overview,
+    item_run,
     item_schedule,
     item_settings,
     item_usage,
@@ -36,7 +37,7 @@ from rostra.web.throttle import Throttle
 
 SCREENS = (
     content_list.SCREEN,
-    *(item_overview.SCREEN, item_schedule.SCREEN, item_access.SCREEN, item_variables.SCREEN),
+    *(item_overview.SCREEN, item_run.SCREEN, item_schedule.SCREEN, item_access.SCREEN, item_variables.SCREEN),
     *(item_settings.SCREEN, item_usage.SCREEN),
     *from_git.SCREENS,
     *integrations_screens.SCREENS,

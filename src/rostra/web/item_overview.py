@@ -12,7 +12,8 @@ async def _load(call: Call) -> dict[str, Any]:
     item = await call.services.item(call.who, call.guid)
     head = await call.services.head(call.who, call.guid)
     origin = await repository(call) if head.may_change else None
-    return {"head": head, "tab": "overview", "item": item, "repository": origin}
+    takes = head.rendered and not head.may_change and bool(await call.get(f"v1/content/{call.guid}/parameters"))
+    return {"head": head, "tab": "overview", "item": item, "repository": origin, "takes_values": takes}
 
 
 async def _activate(call: Call) -> str:

@@ -31,6 +31,8 @@ DONE: Mapping[str, str] = {
     "set": "The variable is set. Processes that run are replaced one by one, so that they see it.",
     "removed": "Removed.",
     "made": "Made.",
+    "asked": "It is being rendered for you. Open it to wait for it.",
+    "kept": "Kept as a variant. It can have a schedule now.",
     "deleted": "Deleted.",
     "locked": "Locked. Visitors are told that it is closed.",
     "account-locked": "Locked. Whoever it belongs to is signed out and cannot come back.",

@@ -115,7 +115,9 @@ async def search_variants(
     ``q`` is part of the content's name or title, ``outcome`` how the last run ended (several with ``|``).
     """
     wanted = sa.select(Variant, Item, ScheduleRow).join(Item, Item.id == Variant.item_id)
-    wanted = wanted.outerjoin(ScheduleRow, ScheduleRow.variant_id == Variant.id).where(access.changeable_by(who))
+    wanted = wanted.outerjoin(ScheduleRow, ScheduleRow.variant_id == Variant.id).where(
+        access.changeable_by(who), Variant.ad_hoc.is_(False)
+    )
     if not who.is_administrator:
         wanted = wanted.where(sa.or_(Variant.visibility != variants.PRIVATE, Variant.owner_id == who.user_id))
     if q:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, NotRequired
 
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from rostra.api import edge, variants_shapes
 from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, Writing
 from rostra.api.sight import Shown
 from rostra.api.subjects import Edited, Inspected, load
-from rostra.api.v1.deploys import Begun
+from rostra.api.v1 import ad_hoc
 from rostra.api.variants import VariantBody
 from rostra.api.variants_shapes import Reader, RenderingShape, VariantShape, VariantSubject
 from rostra.auth import users
@@ -24,10 +25,22 @@ router = Router()
 
 
 class RenderBody(BaseModel):
-    """``variant_key`` None: the default variant. ``activate`` false keeps the rendering without showing it."""
+    """``variant_key`` None: the default variant. ``activate`` false keeps the rendering without showing it.
+
+    With ``parameters`` the variant stays as it is, and the caller gets one of their own for a while.
+    """
 
     variant_key: str | None = None
     activate: bool = True
+    parameters: dict[str, Any] | None = None
+
+
+class RenderBegun(TypedDict):
+    """The last two with ``parameters``: the caller's own variant, and where it will be."""
+
+    task_id: str
+    variant_key: NotRequired[str]
+    path: NotRequired[str]
 
 
 Render = Annotated[RenderBody, edge.parsed(RenderBody)]
@@ -35,8 +48,14 @@ Variant = Annotated[VariantBody, edge.parsed(VariantBody)]
 
 
 @router.post("/v1/content/{guid}/render", status_code=202)
-async def render_content(guid: str, who: Known, live: Live, wanted: Render) -> Begun:
-    """Render a document again; what visitors see changes only when it succeeds."""
+async def render_content(guid: str, who: Known, live: Live, wanted: Render) -> RenderBegun:
+    """Render a document again; what visitors see changes only when it succeeds.
+
+    With ``parameters`` it is rendered with these values for the caller alone, at the answer's ``path``.
+    """
+    if wanted.parameters is not None:
+        task, key, path = await ad_hoc.begin(live, who, guid, base=wanted.variant_key, values=wanted.parameters)
+        return {"task_id": task, "variant_key": key, "path": path}
     async with transaction(live.sessions) as session:
         subject = await load(session, live, who, guid)
         access.require(access.may_edit(who, subject.facts), who)
@@ -50,7 +69,7 @@ async def render_content(guid: str, who: Known, live: Live, wanted: Render) -> B
 
 async def _shape(found: VariantSubject) -> VariantShape:
     shape = await variants_shapes.variant(found.session, found.variant)
-    return variants_shapes.own_variant(shape, found.variant.parameters)
+    return variants_shapes.own_variant(shape, found.variant.parameters, found.variant.ad_hoc)
 
 
 @router.get("/v1/content/{guid}/variants")
@@ -83,7 +102,7 @@ async def get_variant(guid: str, key: str, who: Known, live: Live, session: Read
 async def change_variant(key: str, wanted: Variant, subject: Edited) -> VariantShape:
     """Change what is sent. New parameters count from the next rendering on."""
     found = await variants_shapes.of_content(subject, key, to_run=True)
-    await variants.change(subject.session, found.variant, wanted.given())
+    await variants.change(subject.session, subject.item, found.variant, wanted.given())
     return await _shape(found)
 
 

@@ -2,6 +2,17 @@
 local({
   job <- jsonlite::read_json(commandArgs(trailingOnly = TRUE)[1], simplifyVector = TRUE)
   parameters <- if (length(job$params)) as.list(job$params) else NULL
+  # JSON has no dates: what the document declares as one is given as one.
+  for (declared in if (is.null(parameters)) NULL else tryCatch(
+    knitr::knit_params(readLines(job$input, warn = FALSE, encoding = "UTF-8")), error = function(why) NULL)) {
+    given <- parameters[[declared$name]]
+    if (!is.character(given)) next
+    if (inherits(declared$value, "Date") || identical(declared$input, "date")) {
+      parameters[[declared$name]] <- as.Date(given)
+    } else if (inherits(declared$value, "POSIXt") || identical(declared$input, "datetime")) {
+      parameters[[declared$name]] <- as.POSIXct(given)
+    }
+  }
   if (isTRUE(job$site)) {
     generator <- rmarkdown::site_generator(".")
     if (is.null(generator)) stop("this folder is no R Markdown site: it has no _site.yml")
