@@ -186,7 +186,7 @@ class TestJobs:
         assert listed == await ada.read(f"{path}/jobs/{key}")
         assert (listed["key"], listed["status"], listed["tag"], listed["pid"]) == (key, 0, "run_fastapi_app", "42")
         assert listed["end_time"] is None
-        assert len(listed) == 23
+        assert len(listed) == 24
         legacy = path.replace("v1/content", "applications")
         assert await ada.read(f"{legacy}/jobs") == [listed]
         assert await ada.read(f"{legacy}/job/{key}") == listed

@@ -145,6 +145,7 @@ def scoped(scope: str, role: Role) -> Any:
 
 SettingsReader = Annotated[Principal, scoped("server-settings:read", Role.viewer)]
 UsageReader = Annotated[Principal, scoped("instrumentation:read", Role.publisher)]
+RunsReader = Annotated[Principal, scoped("system:read", Role.publisher)]
 AuditReader = Annotated[Principal, scoped("audit:read", Role.administrator)]
 SystemReader = Annotated[Principal, scoped("system:read", Role.administrator)]
 

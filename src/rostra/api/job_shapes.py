@@ -28,6 +28,7 @@ class JobShape(_Skipped):
     content_id: Id
     content_guid: Guid
     variant_id: Id
+    variant_key: str | None
     bundle_id: Id | None
     start_time: Time
     end_time: Time | None
@@ -44,7 +45,8 @@ class JobShape(_Skipped):
     run_as: str
 
 
-def job(row: Job, item: Item, hostname: str) -> JobShape:
+def job(row: Job, item: Item, hostname: str, variant_key: str | None) -> JobShape:
+    """``variant_key`` is that of the variant it rendered."""
     return {
         "id": str(row.id),
         "ppid": None,
@@ -55,6 +57,7 @@ def job(row: Job, item: Item, hostname: str) -> JobShape:
         "content_id": str(item.id),
         "content_guid": item.guid,
         "variant_id": str(row.variant_id or 0),
+        "variant_key": variant_key,
         "bundle_id": None if row.bundle_id is None else str(row.bundle_id),
         "start_time": wire_time(row.started_at or row.queued_at),
         "end_time": None if row.ended_at is None else wire_time(row.ended_at),
@@ -64,7 +67,7 @@ def job(row: Job, item: Item, hostname: str) -> JobShape:
         "tag": row.tag,
         "exit_code": row.exit_code,
         "error": row.error,
-        "status": _status(row),
+        "status": status(row),
         **_skipped(row),
         "hostname": hostname,
         "cluster": LOCAL,
@@ -73,7 +76,7 @@ def job(row: Job, item: Item, hostname: str) -> JobShape:
     }
 
 
-def _status(row: Job) -> Literal[0, 2, 3]:
+def status(row: Job) -> Literal[0, 2, 3]:
     """Active, ended, or never started."""
     if row.skip_reason is not None:
         return 3

@@ -13,21 +13,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.content.tables import Item, Job
 
 MOST = 500  # runs of one history
-LONGEST = dt.timedelta(days=31)
+LONGEST = dt.timedelta(days=366)
 MOST_COUNTED = 200_000
-OUTCOMES = ("running", "succeeded", "failed", "skipped")
+MOST_BARS = 48
+WIDTHS = tuple(
+    dt.timedelta(minutes=minutes)
+    for minutes in (5, 15, 30, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60, 7 * 24 * 60, 30 * 24 * 60)
+)
+_EPOCH = dt.datetime(2001, 1, 1, tzinfo=dt.UTC)  # a Monday
+OUTCOMES = ("waiting", "running", "succeeded", "failed", "skipped")
 
 
 def outcome(job: Job) -> str:
     """Return how a run ended, or that it has not."""
-    return _outcome(job.ended_at, job.exit_code, job.skip_reason)
+    return _outcome(job.started_at, job.ended_at, job.exit_code, job.skip_reason)
 
 
-def _outcome(ended_at: dt.datetime | None, exit_code: int | None, skip_reason: str | None) -> str:
+def _outcome(
+    started_at: dt.datetime | None, ended_at: dt.datetime | None, exit_code: int | None, skip_reason: str | None
+) -> str:
     if skip_reason is not None:
         return "skipped"
     if ended_at is None:
-        return "running"
+        return "waiting" if started_at is None else "running"
     return "succeeded" if exit_code == 0 else "failed"
 
 
@@ -43,7 +51,8 @@ def last_ended(*outcomes: str) -> sa.Select[int | None]:
     newest = sa.select(sa.func.max(Job.id)).where(Job.variant_id.is_not(None)).group_by(Job.variant_id)
     ways = {
         "skipped": Job.skip_reason.is_not(None),
-        "running": sa.and_(Job.skip_reason.is_(None), Job.ended_at.is_(None)),
+        "waiting": sa.and_(Job.skip_reason.is_(None), Job.ended_at.is_(None), Job.started_at.is_(None)),
+        "running": sa.and_(Job.skip_reason.is_(None), Job.ended_at.is_(None), Job.started_at.is_not(None)),
         "succeeded": sa.and_(Job.skip_reason.is_(None), Job.ended_at.is_not(None), Job.exit_code == 0),
         "failed": sa.and_(Job.skip_reason.is_(None), Job.ended_at.is_not(None), Job.exit_code != 0),
     }
@@ -59,18 +68,29 @@ async def of_variant(session: AsyncSession, variant_id: int, *, limit: int) -> S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How many runs ended how; ``hours`` the same for each hour in which any was asked for."""
+    """How many runs ended how; ``bars`` the same for each stretch of ``width`` in which any was asked for."""
 
     since: dt.datetime
     until: dt.datetime
     total: Counter[str] = field(default_factory=Counter)
-    hours: dict[dt.datetime, Counter[str]] = field(default_factory=dict)
+    bars: dict[dt.datetime, Counter[str]] = field(default_factory=dict)
+
+    @property
+    def width(self) -> dt.timedelta:
+        """How much time one bar stands for: as little as gives no more than ``MOST_BARS``."""
+        return next((width for width in WIDTHS if width * MOST_BARS >= self.until - self.since), WIDTHS[-1])
 
 
-async def summary(session: AsyncSession, since: dt.datetime, until: dt.datetime) -> Summary:
-    """Count the runs asked for in [``since``, ``until``), at most ``LONGEST`` before its end."""
+async def summary(
+    session: AsyncSession, among: sa.ColumnElement[bool], since: dt.datetime, until: dt.datetime
+) -> Summary:
+    """Count the runs of the items ``among`` lets through, asked for in [``since``, ``until``).
+
+    The oldest are at most ``LONGEST`` before its end.
+    """
     since = max(since, until - LONGEST)
-    wanted = sa.select(Job.queued_at, Job.ended_at, Job.exit_code, Job.skip_reason).join(Item, Item.id == Job.item_id)
+    columns = (Job.queued_at, Job.started_at, Job.ended_at, Job.exit_code, Job.skip_reason)
+    wanted = sa.select(*columns).join(Item, Item.id == Job.item_id).where(among)
     wanted = wanted.where(Job.variant_id.is_not(None), Job.queued_at >= since, Job.queued_at < until)
     rows = await session.execute(wanted.order_by(Job.queued_at).limit(MOST_COUNTED))
     return counted(Summary(since=since, until=until), ((row[0], _outcome(*row[1:])) for row in rows))
@@ -78,7 +98,8 @@ async def summary(session: AsyncSession, since: dt.datetime, until: dt.datetime)
 
 def counted(into: Summary, runs: Iterable[tuple[dt.datetime, str]]) -> Summary:
     """Add runs to a summary. Pure."""
+    width = into.width
     for at, how in runs:
         into.total[how] += 1
-        into.hours.setdefault(at.replace(minute=0, second=0, microsecond=0), Counter())[how] += 1
+        into.bars.setdefault(at - (at - _EPOCH) % width, Counter())[how] += 1
     return into

@@ -32,6 +32,7 @@ from rostra.execution import logs
 from rostra.execution.logs import LogLine
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
+from rostra.rendering import variants
 
 router = Router()
 
@@ -131,7 +132,8 @@ async def list_jobs(subject: Inspected) -> list[JobShape]:
     """The item's jobs, newest first."""
     hostname = socket.gethostname()
     rows = await job_records.of_item(subject.session, subject.item)
-    return [job(row, subject.item, hostname) for row in rows]
+    keys = await variants.keys(subject.session, subject.item)
+    return [job(row, subject.item, hostname, keys.get(row.variant_id or 0)) for row in rows]
 
 
 async def _one(subject: Subject, key: str) -> Job:
@@ -146,7 +148,9 @@ async def _one(subject: Subject, key: str) -> Job:
 @router.get("/applications/{guid}/job/{key}")
 async def get_job(key: str, subject: Inspected) -> JobShape:
     """One job."""
-    return job(await _one(subject, key), subject.item, socket.gethostname())
+    row = await _one(subject, key)
+    keys = await variants.keys(subject.session, subject.item)
+    return job(row, subject.item, socket.gethostname(), keys.get(row.variant_id or 0))
 
 
 @router.get("/v1/content/{guid}/jobs/{key}/log")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
 from fastapi import Query
@@ -12,7 +12,8 @@ from typing_extensions import TypedDict
 
 from rostra.api import variants_shapes
 from rostra.api.answers import Guid, Id, Router, Time, one_of
-from rostra.api.edge import Known, Live, Reading, SystemReader
+from rostra.api.edge import Known, Live, Reading, RunsReader
+from rostra.api.job_shapes import status
 from rostra.api.paging import LARGEST, Page, Paged
 from rostra.api.subjects import Inspected
 from rostra.api.v1.usage import moment
@@ -26,6 +27,7 @@ from rostra.rendering.tables import ScheduleRow, Variant
 router = Router()
 
 DAY = dt.timedelta(days=1)
+MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 class NoSuchOutcome(Invalid):
@@ -37,13 +39,17 @@ class NoSuchOutcome(Invalid):
 
 
 class Run(TypedDict):
-    """``skip_reason`` says why it was not started at all; ``exit_code`` is null until it has ended."""
+    """``status`` is the job's. ``skip_reason`` says why it was not started at all; ``exit_code`` is null until it has
+    ended, and so is ``duration``, in milliseconds.
+    """
 
     job_key: str
     bundle_id: Id | None
     queued_time: Time
     start_time: Time | None
     end_time: Time | None
+    duration: int | None
+    status: Literal[0, 2, 3]
     outcome: Annotated[str, one_of(runs.OUTCOMES)]
     exit_code: int | None
     error: str | None
@@ -65,13 +71,16 @@ class FoundVariant(TypedDict):
 
 
 class Counts(TypedDict):
+    waiting: int
     running: int
     succeeded: int
     failed: int
     skipped: int
 
 
-class Hour(Counts):
+class Bar(Counts):
+    """``time`` is when it begins."""
+
     time: Time
 
 
@@ -79,19 +88,23 @@ Span = TypedDict("Span", {"from": Time, "to": Time})
 
 
 class Summary(Span, Counts):
-    """``histogram`` has the hours in which anything was asked for."""
+    """``histogram`` has the stretches of ``bucket_seconds`` in which anything was asked for."""
 
     total: int
-    histogram: list[Hour]
+    bucket_seconds: int
+    histogram: list[Bar]
 
 
 def run(job: Job) -> Run:
+    lasted = job.ended_at - job.started_at if job.ended_at and job.started_at else None
     return {
         "job_key": job.key,
         "bundle_id": None if job.bundle_id is None else str(job.bundle_id),
         "queued_time": wire_time(job.queued_at),
         "start_time": None if job.started_at is None else wire_time(job.started_at),
         "end_time": None if job.ended_at is None else wire_time(job.ended_at),
+        "duration": None if lasted is None else lasted // MILLISECOND,
+        "status": status(job),
         "outcome": runs.outcome(job),
         "exit_code": job.exit_code,
         "error": job.error,
@@ -169,26 +182,31 @@ async def schedule_history(subject: Inspected, variant_key: str = "", limit: Ann
 
 @router.get("/v1/experimental/jobs/summary")
 async def jobs_summary(
-    who: SystemReader,  # noqa: ARG001
+    who: RunsReader,
     live: Live,
     session: Reading,
     since: Annotated[str, Query(alias="from")] = "",
     to: str = "",
 ) -> Summary:
-    """How many renderings ended how, in all and by hour: of the last day, or of up to 31 days before ``to``."""
+    """How many renderings ended how, in all and over time: of the last day, or of up to a year before ``to``.
+
+    Administrators are told of all content, publishers of what they may change.
+    """
     until = moment("to", to, end=True) or live.clock.now()
-    found = await runs.summary(session, moment("from", since) or until - DAY, until)
+    found = await runs.summary(session, access.changeable_by(who), moment("from", since) or until - DAY, until)
     return {
         "from": wire_time(found.since),
         "to": wire_time(found.until),
         "total": found.total.total(),
         **_counts(found.total),
-        "histogram": [{"time": wire_time(hour), **_counts(counts)} for hour, counts in sorted(found.hours.items())],
+        "bucket_seconds": int(found.width.total_seconds()),
+        "histogram": [{"time": wire_time(begins), **_counts(bar)} for begins, bar in sorted(found.bars.items())],
     }
 
 
 def _counts(counts: Counter[str]) -> Counts:
     return {
+        "waiting": counts["waiting"],
         "running": counts["running"],
         "succeeded": counts["succeeded"],
         "failed": counts["failed"],
