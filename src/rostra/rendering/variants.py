@@ -147,7 +147,7 @@ async def get(session: AsyncSession, variant_id: int) -> tuple[Variant, Item]:
 async def keys(session: AsyncSession, item: Item) -> dict[int, str]:
     """Return the key of each of an item's variants by its number."""
     rows = await session.execute(sa.select(Variant.id, Variant.key).where(Variant.item_id == item.id))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 async def find_key(session: AsyncSession, item: Item, key: str) -> Variant | None:
