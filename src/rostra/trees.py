@@ -16,7 +16,10 @@ _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[os.DirEntry[str]], list[os.DirEntry[str]]]]:
-    """Yield (folder, its folders, its other entries), deepest last, without following links."""
+    """Yield (folder, its folders, its other entries), deepest last, without following links.
+
+    What the caller takes out of a list of folders is not walked.
+    """
     waiting = [str(root)]
     while waiting:
         folder = waiting.pop()

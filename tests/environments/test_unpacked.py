@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from rostra.environments.index import IndexSettings
 from rostra.environments.requirements import parse
 from rostra.environments.spec import Environment, Package
 from rostra.environments.unpacked import UNUSED_SECONDS, Unfit, Unpacked
+from rostra.trees import remove_tree
 
 SITE = "lib/python3.11/site-packages"
 INDEX = IndexSettings(index_url="https://example.org/simple")
@@ -283,3 +285,14 @@ def test_a_folder_that_looks_for_its_neighbours_is_not_linked(linking: Unpacked,
     linking.keep(made.environment(hashed=False), INDEX, made.base)
     parts = linking.choose(runtime_of(), INDEX, parse("odd==1", bundle_dir=tmp_path))
     assert linking.assemble(runtime_of(), INDEX, parts, tmp_path / "again") == ()
+
+
+def test_folders_may_be_deeper_than_calls(unpacked: Unpacked, made: Made) -> None:
+    deep = str(made.root)
+    for _ in range(sys.getrecursionlimit()):
+        deep += "/a"
+        os.mkdir(deep)  # noqa: PTH102
+    Path(deep, "mine").write_text("")
+    assert str(Path(deep, "mine").relative_to(made.root)) in inventory(made.root)
+    assert unpacked.keep(made.environment(), INDEX, made.base) == 0, "it belongs to nobody"
+    assert remove_tree(made.root / "a")

@@ -109,3 +109,18 @@ async def test_declared_files_are_kept_and_mail_is_noted(job: Callable[..., Docu
     await render_document(made, PlainShell(), lambda _: None)
     assert (made.output / "out.csv").read_text() == "1\n"
     assert "Harvest" in (made.output / MAIL_FACTS).read_text()
+
+
+DEEP = "cd $OUT; for n in $(seq 1100); do mkdir -p a && cd a; done"
+
+
+async def test_folders_in_one_another_have_an_end(job: Callable[..., DocumentJob]) -> None:
+    with pytest.raises(RenderFailed, match="64 deep"):
+        await render_document(job(f"{PAGE}; {DEEP}"), PlainShell(), print)
+    assert left(job("")) == []
+
+
+async def test_what_is_hidden_is_not_looked_into(job: Callable[..., DocumentJob]) -> None:
+    made = job(f"{PAGE}; mkdir $OUT/.hidden; echo x > $OUT/.hidden/x; {DEEP.replace('$OUT', '$OUT/.hidden')}")
+    done = await render_document(made, PlainShell(), print)
+    assert [path.name for path in done.folder.iterdir()] == ["index.html"]

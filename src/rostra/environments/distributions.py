@@ -25,6 +25,7 @@ from rostra.environments.bytecode import told_digest
 from rostra.environments.folders import read_plain
 from rostra.environments.requirements import markers_of
 from rostra.environments.spec import Environment, Package
+from rostra.trees import walk
 
 BASE = "base"
 # Words of a line that looks for where its file really is, and the steps up it takes from there.
@@ -198,8 +199,6 @@ def _parents(files: Iterable[str], *more: str) -> tuple[str, ...]:
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Yield each file; links are files."""
-    for folder, folders, names in os.walk(root):
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]  # noqa: PTH114, PTH118
-        for name in (*names, *links):
-            path = os.path.join(folder, name)  # noqa: PTH118
-            yield os.path.relpath(path, root), os.lstat(path)
+    for _, _, entries in walk(root):
+        for entry in entries:
+            yield os.path.relpath(entry.path, root), os.lstat(entry.path)

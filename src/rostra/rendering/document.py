@@ -24,7 +24,7 @@ from rostra.rendering.declared import declare
 from rostra.rendering.job import Rendered, RenderFailed, RenderTimedOut, Say
 from rostra.rendering.processes import to_the_end
 from rostra.rendering.tracebacks import plain
-from rostra.trees import remove_tree
+from rostra.trees import remove_tree, walk
 from rostra.units import human_duration
 
 _KEPT_LINES = 400
@@ -32,6 +32,7 @@ _SAID_LINES = 5_000
 _LARGEST_TOLD = 1_000_000
 _MOST_FILES = 20_000
 _MOST_BYTES = 2_000_000_000
+_DEEPEST = 64  # folders in one another, as in bundles
 
 
 class Shell(Protocol):
@@ -221,15 +222,19 @@ def copy_plain(source: Path, target: Path) -> None:
         RenderFailed: it is too much.
     """
     files, left = 0, _MOST_BYTES
-    for folder, names, there in os.walk(source):
-        names[:] = [name for name in names if not name.startswith(".")]
-        inside = target / Path(folder).relative_to(source)
+    for folder, folders, there in walk(source):
+        folders[:] = [each for each in folders if not each.name.startswith(".")]
+        below = Path(folder).relative_to(source).parts
+        if len(below) > _DEEPEST:
+            raise RenderFailed(f"it makes folders more than {_DEEPEST} deep", hint="Write into fewer folders.")
+        inside = target.joinpath(*below)
         inside.mkdir(exist_ok=True, mode=0o755)
-        for name in there:
-            found = os.lstat(os.path.join(folder, name))  # noqa: PTH118
-            if name.startswith(".") or not stat.S_ISREG(found.st_mode):
+        files += 1
+        for entry in there:
+            found = os.lstat(entry.path)
+            if entry.name.startswith(".") or not stat.S_ISREG(found.st_mode):
                 continue
             files, left = files + 1, left - found.st_size
             if files > _MOST_FILES or left < 0:
                 raise RenderFailed("it makes more files than are kept", hint="Write fewer or smaller files.")
-            shutil.copyfile(os.path.join(folder, name), inside / name, follow_symlinks=False)  # noqa: PTH118
+            shutil.copyfile(entry.path, inside / entry.name, follow_symlinks=False)
