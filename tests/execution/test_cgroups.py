@@ -102,3 +102,32 @@ def test_what_a_killed_launcher_left_is_removed(tmp_path: Path) -> None:
     (old / "abc").mkdir(parents=True)
     cgroups.find(tmp_path, "4:memory:/\n")
     assert not old.exists()
+
+
+def test_builds_get_little_while_others_want_the_processors(tmp_path: Path) -> None:
+    file(tmp_path / "cpu" / "x")
+    held = tmp_path / "cpu" / "rostra.7"
+    file(held / "cpu.shares", "1024")
+    found = cgroups.find(tmp_path, "1:cpu:/\n", pid=7)
+    assert found is not None
+    found.yield_to_others()
+    assert (held / "cpu.shares").read_text() == "102"
+
+
+def test_version_2_has_another_measure_for_that(second: Path) -> None:
+    own = second / "system.slice" / "rostra.service"
+    held = own / f"rostra.{os.getpid()}"
+    for folder in (own, held):
+        file(folder / "cgroup.controllers", "cpu memory pids")
+        file(folder / "cgroup.subtree_control", "cpu memory pids")
+    file(held / "cpu.weight", "100")
+    found = cgroups.find(second, "0::/system.slice/rostra.service\n", pid=os.getpid())
+    assert found is not None
+    found.yield_to_others()
+    assert (held / "cpu.weight").read_text() == "10"
+
+
+def test_where_the_processor_is_not_ours_nothing_is_written(second: Path) -> None:
+    found = cgroups.find(second, "0::/system.slice/rostra.service\n", pid=os.getpid())
+    assert found is not None
+    found.yield_to_others()
