@@ -5,6 +5,7 @@ Work goes on where it was, comes to what it comes to undisturbed, and leaves not
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 from support import interpreters
 from support.aftermath import complaints
+from support.configuring import rostra
 from support.direct import Direct, new_item, source
 from support.server import Server, running_server
-from support.watching import until
+from support.watching import until, within
 
 pytestmark = [pytest.mark.server, pytest.mark.fault, pytest.mark.interpreters, pytest.mark.xdist_group("runtime-life")]
 MAIL = "[Server]\nEmailProvider = file\nSenderEmail = rostra@example.org\n"
@@ -137,7 +139,7 @@ def test_owners_are_told_once(world: World) -> None:
 
 
 def test_what_is_safe_is_moved_though_the_server_dies(world: World) -> None:
-    """Last: nothing is left to rehearse."""
+    """After this nothing is left to rehearse."""
     server = world.server
     told = world.begin(fresh=False, keep=True)
     server.wait_for(told["task_id"])
@@ -153,3 +155,41 @@ def test_what_is_safe_is_moved_though_the_server_dies(world: World) -> None:
     assert world.items["fine"].told()["python"][1] == 13
     assert world.items["slow"].told()["python"][1] == 13
     assert complaints(server) == []
+
+
+def retired(world: World) -> None:
+    rostra(world.server, "runtimes", "retire", "3.11", "--anyway", "--write")
+
+
+def retired_and_told(world: World) -> None:
+    """The server is told, and dies before it has read anything, or after."""
+    retired(world)
+    assert world.server.process is not None
+    world.server.process.send_signal(signal.SIGHUP)
+
+
+RETIRING: dict[str, tuple[Callable[[World], None], int]] = {
+    "before it is written": (lambda _: None, 200),
+    "before the server is told": (retired, 502),
+    "while the server reads it": (retired_and_told, 502),
+}
+
+
+@pytest.mark.parametrize("phase", RETIRING)
+def test_a_version_is_retired_or_not_whenever_the_server_dies(world: World, phase: str) -> None:
+    """Last: one item is left on it, which does not run elsewhere."""
+    server, (begin, status) = world.server, RETIRING[phase]
+    before = server.config.read_text()
+    try:
+        begin(world)
+        server.kill()
+        server.start()
+        until(lambda: world.items["broken"].get().status == status, within(60), "it is as the file says")
+        for title in ("fine", "slow"):
+            until(lambda title=title: world.items[title].get().status == 200, within(60), "others are as they were")
+        assert world.versions() == {"fine": "3.13", "broken": "3.11", "slow": "3.13"}
+        assert complaints(server) == []
+    finally:
+        server.config.write_text(before)
+        rostra(server, "reload")
+    until(lambda: world.items["broken"].get().status == 200, within(60), "and back again")

@@ -92,6 +92,7 @@ def retire_version(  # noqa: PLR0917
 ) -> None:
     """Say how to retire a Python; refuse while the last rehearsal shows that something would break."""
     from rostra.cli.rehearse_sources import source
+    from rostra.durable import rewrite
     from rostra.rehearsal import retire
     from rostra.rehearsal.target import AUTO, wish
 
@@ -110,7 +111,7 @@ def retire_version(  # noqa: PLR0917
     if config is None:
         raise NothingToWrite
     text = config.read_text(encoding="utf-8")
-    config.write_text(retire.written(text, version), encoding="utf-8")
+    rewrite(config, retire.written(text, version))
     print(f"{config} now says {retire.line(version)}; next: rostra reload")
 
 
