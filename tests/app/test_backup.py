@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import gzip
+import hashlib
 import io
 import json
 import os
+import random
+import signal
 import sqlite3
 import stat
+import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rostra.app import backup as module
+from rostra.app import restore as restoring
 from rostra.app.backup import (
     DATABASE,
     HEAD,
     SUMS,
+    CannotBackUp,
     DatabaseDamaged,
     DatabaseElsewhere,
     NothingToBackUp,
     OutputTaken,
     back_up,
 )
-from rostra.app.restore import BackupMissing, FolderInUse, NotABackup, restore
+from rostra.app.restore import BackupMissing, CannotRestore, FolderInUse, NotABackup, restore
 from rostra.config.sections import Server, Settings
+from rostra.errors import Problem
+from rostra.server.places import CannotServe, prepare
 from rostra.trees import remove_tree
 
 TABLES = """
@@ -70,6 +80,8 @@ def data(tmp_path: Path) -> Path:
     os.link(first, folder / "environments/python/3.11.7/k2/lib/shared.py")
     (folder / "environments/python/3.11.7/k1/bin").mkdir()
     (folder / "environments/python/3.11.7/k1/bin/python").symlink_to("/opt/python/bin/python3")
+    big = write(folder, "unpacked/s/big-1/tree/lib/big/__init__.py", "", 0o444).parent
+    (folder / "environments/python/3.11.7/k1/lib/big").symlink_to(big)
     with contextlib.closing(sqlite3.connect(folder / DATABASE)) as made:
         made.execute("PRAGMA journal_mode=WAL")
         made.executescript(TABLES)
@@ -84,6 +96,7 @@ def settings(folder: Path, provider: str = "sqlite") -> Settings:
 
 @pytest.fixture
 def made(data: Path, tmp_path: Path) -> Path:
+    os.utime(data / "apps/g/7/app.py", (1e9, 1e9))
     return back_up(settings(data), tmp_path / "b.tar.gz", quiet).path
 
 
@@ -107,6 +120,7 @@ def test_what_is_restored_is_what_was_there(data: Path, made: Path, tmp_path: Pa
     assert set(before) - set(after) == made_again | beside
     for name in set(after) - {DATABASE}:
         assert after[name] == before[name], name
+    assert (data / "apps/g/7/app.py").stat().st_mtime == 1e9
     with sqlite3.connect(data / DATABASE) as found:
         assert found.execute("SELECT guid FROM items").fetchall() == [("g",)]
     one = data / "environments/python/3.11.7/k1/lib/shared.py"
@@ -142,11 +156,48 @@ def test_only_the_owner_may_read_any_of_it(data: Path, made: Path, tmp_path: Pat
 
 def test_environments_belong_to_one_folder(data: Path, made: Path, tmp_path: Path) -> None:
     done = restore(made, tmp_path / "elsewhere", quiet)
-    assert done.left_out == ("environments",)
+    assert done.left_out == ("environments", "unpacked")
     assert not (tmp_path / "elsewhere/environments").exists()
     small = back_up(settings(data), tmp_path / "small.tar.gz", quiet, environments=False)
     with tarfile.open(small.path) as tar:
-        assert not [name for name in tar.getnames() if name.startswith("environments")]
+        assert not [name for name in tar.getnames() if name.startswith(("environments", "unpacked"))]
+
+
+def test_an_environment_that_is_removed_meanwhile_does_not_look_whole(data: Path, tmp_path: Path) -> None:
+    """What says that it is whole is read last, and by then it has gone."""
+    root = data / "environments/python/3.11.7/k1"
+    write(root, "rostra.json", "{}")
+    write(root, "share/doc", "")
+    made = back_up(settings(data), tmp_path / "b.tar.gz", quiet).path
+    with tarfile.open(made) as tar:
+        names = [name for name in tar.getnames() if "/k1/" in name]
+    assert names[-1].endswith("rostra.json")
+
+
+def test_a_part_on_another_disk_is_a_folder_again(data: Path, tmp_path: Path) -> None:
+    (data / "bundles").rename(tmp_path / "big-disk")
+    (data / "bundles").symlink_to(tmp_path / "big-disk")
+    done = back_up(settings(data), tmp_path / "b.tar.gz", quiet)
+    assert done.missing == ()
+    restore(done.path, tmp_path / "new", quiet)
+    assert not (tmp_path / "new/bundles").is_symlink()
+    assert (tmp_path / "new/bundles/g/7.tar.gz").read_text() == "archive"
+
+
+def test_what_may_not_be_read_is_said_and_leaves_no_file(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def refusing(path: Any, *rest: Any, **more: Any) -> int:
+        if str(path).endswith("variables.key"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(module.os, "open", refusing)
+    with pytest.raises(CannotBackUp, match=r"secrets/variables\.key: Permission denied"):
+        back_up(settings(data), tmp_path / "b.tar.gz", quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_a_snapshot_is_one_moment_of_a_busy_database(data: Path, tmp_path: Path) -> None:
@@ -354,6 +405,151 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.tar.gz").write_bytes(content)
     with pytest.raises(NotABackup):
         restore(tmp_path / "x.tar.gz", tmp_path / "new", quiet)
+
+
+def sealed(members: Members) -> Members:
+    """Return the members with checksums that fit, as somebody who made the file on purpose would have them."""
+    sums = {}
+    for name, sort, link, content in members[:-1]:
+        sums[name] = f"-> {link}" if sort in (LINK, HARD) else hashlib.sha256(content).hexdigest()
+        sums[name] = "" if sort == FOLDER else sums[name]
+    return [*members[:-1], (SUMS, FILE, "", json.dumps(sums).encode())]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("a link in place of the database", lambda m: [*without(DATABASE)(m)[:-1], (DATABASE, LINK, "/x", b""), m[-1]]),
+        (
+            "a folder in place of the database",
+            lambda m: [*without(DATABASE)(m)[:-1], (DATABASE, FOLDER, "", b""), m[-1]],
+        ),
+        ("a link in place of a folder", before_the_sums(("jobs", LINK, "/etc", b""))),
+        ("a link in place of an item", before_the_sums(("bundles/h", LINK, "/etc", b""))),
+        ("a link in place of a bundle", before_the_sums(("bundles/g/9.tar.gz", LINK, "/etc/shadow", b""))),
+    ],
+)
+def test_links_only_where_content_is(
+    made: Path, tmp_path: Path, name: str, change: Callable[[Members], Members]
+) -> None:
+    assert restore(packed(tmp_path / "good.tar.gz", sealed(members_of(made))), tmp_path / "good", quiet)
+    evil = packed(tmp_path / "evil.tar.gz", sealed(change(members_of(made))))
+    with pytest.raises(NotABackup):
+        restore(evil, tmp_path / "new", quiet)
+    assert list((tmp_path / "new").iterdir()) == [], name
+
+
+@pytest.mark.parametrize("when", [1e300, float("inf"), float("-inf"), float("nan"), -1e300, 1 << 62, 4e17])
+def test_a_time_that_cannot_be_is_none(made: Path, tmp_path: Path, when: float) -> None:
+    with tarfile.open(made) as given, tarfile.open(tmp_path / "t.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        for member in given:
+            if member.name == "secrets/variables.key":
+                member.pax_headers = {"mtime": str(when)}
+            tar.addfile(member, given.extractfile(member) if member.isreg() else None)
+    restore(tmp_path / "t.tar.gz", tmp_path / "new", quiet)
+    assert (tmp_path / "new/secrets/variables.key").stat().st_mtime == 0
+
+
+def test_a_sparse_file_is_refused(made: Path, tmp_path: Path) -> None:
+    """A few bytes of it stand for as many as it likes."""
+    with tarfile.open(made) as given, tarfile.open(tmp_path / "t.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        for member in given:
+            if member.name == "secrets/variables.key":
+                member.pax_headers = {"GNU.sparse.map": "0,6", "GNU.sparse.size": str(1 << 40)}
+            tar.addfile(member, given.extractfile(member) if member.isreg() else None)
+    with pytest.raises(NotABackup):
+        restore(tmp_path / "t.tar.gz", tmp_path / "new", quiet)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_whatever_is_changed_in_the_file_is_refused_or_makes_no_difference(made: Path, tmp_path: Path) -> None:
+    plain, chance, before = gzip.decompress(made.read_bytes()), random.Random(3), None
+    restore(made, tmp_path / "whole", quiet)
+    before = {name: told for name, (_, told) in tree(tmp_path / "whole").items()}
+    for number in range(300):
+        bad = bytearray(plain)
+        for _ in range(chance.choice((1, 1, 3))):
+            bad[chance.randrange(len(bad))] = chance.randrange(256)
+        (tmp_path / "bad.tar.gz").write_bytes(gzip.compress(bytes(bad), 1))
+        place = tmp_path / f"r{number}"
+        try:
+            restore(tmp_path / "bad.tar.gz", place, quiet)
+        except Problem:
+            assert not place.exists() or list(place.iterdir()) == []
+        else:  # a mode or a time is in no checksum
+            assert {name: told for name, (_, told) in tree(place).items()} == before
+
+
+def test_a_deep_one_that_is_damaged_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    deep = str(data / "environments/python/3.11.7/k1/lib")
+    for _ in range(sys.getrecursionlimit()):
+        deep += "/a"
+        os.mkdir(deep)  # noqa: PTH102
+    made = back_up(settings(data), tmp_path / "b.tar.gz", quiet).path
+    evil = packed(tmp_path / "evil.tar.gz", changed("secrets/variables.key", b"mine!!")(members_of(made)))
+    with pytest.raises(NotABackup):
+        restore(evil, tmp_path / "new", quiet)
+    assert list((tmp_path / "new").iterdir()) == []
+    assert remove_tree(data)
+
+
+def test_a_disk_that_gives_up_half_way_leaves_nothing(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also not a half of it that a server would start with."""
+    real, count = Path.rename, []
+
+    def failing(path: Path, target: Path) -> Path:
+        count.append(path)
+        if len(count) == 3:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, target)
+
+    monkeypatch.setattr(restoring.Path, "rename", failing)
+    with pytest.raises(CannotRestore, match="Input/output error"):
+        restore(made, tmp_path / "new", quiet)
+    assert len(count) > 3
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from rostra.app.restore import restore
+real, left = Path.rename, int(sys.argv[3])
+def dying(path, target):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(path, target)
+Path.rename = dying
+restore(Path(sys.argv[1]), Path(sys.argv[2]), print)
+"""
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A data folder's path has little room."""
+    with tempfile.TemporaryDirectory(prefix="r-") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("renames", [0, 1, 3])
+def test_nothing_starts_in_a_folder_where_a_restore_was_killed(made: Path, short_folder: Path, renames: int) -> None:
+    """A server would take what is there without its records for left-overs, and remove it."""
+    place = short_folder / "new"
+    done = subprocess.run([sys.executable, "-c", DYING, made, place, str(renames)], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    with pytest.raises(CannotServe, match="is not complete"):
+        prepare(place)
+    assert not (place / "run").exists()
+    with pytest.raises(FolderInUse) as refused:
+        restore(made, place, quiet)
+    assert "was interrupted" in refused.value.hint
+    for path in place.iterdir():
+        assert remove_tree(path) if path.is_dir() else not path.unlink()
+    restore(made, place, quiet)
 
 
 def test_nothing_becomes_setuid(made: Path, tmp_path: Path) -> None:

@@ -32,8 +32,10 @@ from rostra.errors import Conflict, NotFound, Problem
 
 FORMAT = 1
 HEAD, SUMS, DATABASE = "backup.json", "checksums.json", "rostra.db"
-MADE_FOR_THIS_FOLDER = ("environments", "overlays")  # their scripts name the data folder itself
-_MADE_AGAIN = frozenset({"run", "cache", "bytecode", "unpacked", "rehearsals", "lost+found"})
+# Their scripts and links name the data folder itself. Links of environments lead to what is unpacked.
+MADE_FOR_THIS_FOLDER = ("environments", "overlays", "unpacked")
+_MADE_AGAIN = frozenset({"run", "cache", "bytecode", "rehearsals", "lost+found"})
+_SAYS_IT_IS_WHOLE = frozenset({"rostra.json", "about.json"})  # of an environment, of an unpacked package
 _DATABASE_FILES = frozenset({DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal"})
 _ROUNDS = 5
 
@@ -66,6 +68,19 @@ class OutputTaken(Conflict):
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path} {why}", hint="Name another file with --output.")
+
+
+class CannotBackUp(Problem):
+    """Something cannot be read or written; ``why`` says what."""
+
+    code = "cannot-back-up"
+
+    def __init__(self, why: OSError) -> None:
+        what = f"{why.filename}: " if why.filename else ""
+        super().__init__(
+            f"the backup stopped: {what}{why.strerror or why}",
+            hint="Run it as the account the server runs as, with room for the file. No file was left.",
+        )
 
 
 class DatabaseDamaged(Problem):
@@ -104,8 +119,15 @@ def back_up(
         files_only: leave the database out.
 
     Raises:
-        NothingToBackUp, DatabaseElsewhere, DatabaseDamaged, OutputTaken
+        NothingToBackUp, DatabaseElsewhere, DatabaseDamaged, OutputTaken, CannotBackUp
     """
+    try:
+        return _back_up(settings, output, say, environments=environments, files_only=files_only)
+    except OSError as why:
+        raise CannotBackUp(why) from why
+
+
+def _back_up(settings: Settings, output: Path, say: Say, *, environments: bool, files_only: bool) -> Made:
     folder = settings.server.data_dir.resolve()
     sqlite = settings.database.provider == "sqlite"
     if not sqlite and not files_only:
@@ -235,7 +257,9 @@ class _Archive:
             if top in self.left_out or top in _DATABASE_FILES or top.startswith(SCRATCH):
                 continue
             before = len(self.sums)
-            self._add(self.folder / top, top)
+            path = self.folder / top
+            # A part of the data folder may lie on another disk; it is restored as a folder.
+            self._add(path.resolve() if path.is_dir() else path, top)
             if len(self.sums) > before:
                 say(f"{top}: {len(self.sums) - before} files")
 
@@ -260,7 +284,8 @@ class _Archive:
             self.tar.addfile(_info(name, tarfile.DIRTYPE, facts))
             self.sums[name] = ""
         with os.scandir(path) as found:
-            entries = sorted(entry.name for entry in found)
+            # What says that a folder is whole comes last: one that goes away meanwhile must not look whole.
+            entries = sorted((entry.name for entry in found), key=lambda each: (each in _SAYS_IT_IS_WHOLE, each))
         # Deeper (apps/{guid}/{bundle}, environments/{language}/{version}/{key}) names are content's, whatever they are.
         own = name.count("/") < (3 if name.startswith(MADE_FOR_THIS_FOLDER) else 2)
         return [(path / entry, f"{name}/{entry}") for entry in entries if not (own and entry.startswith(SCRATCH))]

@@ -1,7 +1,8 @@
 """A backup made into a data folder again. The file is not trusted: it may write nothing outside of that folder.
 
 Everything is unpacked into a scratch folder inside it, compared with the file's own checksums, and only then moved into
-place, the database last. Links are made after all files, so that nothing can be written through one.
+place, the database last. Links are made after all files, so that nothing can be written through one. The scratch folder
+goes last of all: while it is there the restore is unfinished, and no server starts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import gzip
 import hashlib
 import json
 import os
-import shutil
 import tarfile
 import zlib
 from collections.abc import Mapping
@@ -19,11 +19,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from rostra.app.backup import DATABASE, FORMAT, HEAD, MADE_FOR_THIS_FOLDER, SUMS, Say
-from rostra.errors import Conflict, Invalid, NotFound
+from rostra.durable import UNFINISHED, sync_everything_under, sync_folder
+from rostra.errors import Conflict, Invalid, NotFound, Problem
+from rostra.trees import remove_tree
 
-_SCRATCH = ".restoring"
 _CHUNK = 1 << 20
 _LARGEST_TEXT = 1 << 30
+_LATEST = float(1 << 33)  # the year 2242: file systems and calendars end somewhere, and no file is from then
+_OWN_FOLDERS = 3  # names as far down as apps/{guid}/{bundle} are the server's own and never links
+# What the libraries raise over bytes that make no sense.
+_DAMAGE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError, RecursionError)
 
 
 class NotABackup(Invalid):
@@ -42,13 +47,25 @@ class BackupMissing(NotFound):
         super().__init__(f"{path} cannot be read: {why}", hint="Name the file that `rostra backup` wrote.")
 
 
+class CannotRestore(Problem):
+    """The disk or the folder does not let it; ``why`` says what."""
+
+    code = "cannot-restore"
+
+    def __init__(self, folder: Path, why: OSError) -> None:
+        super().__init__(
+            f"nothing can be restored into {folder}: {why.strerror or why}",
+            hint="The folder is left empty. It needs room for everything, and this account must be allowed to write.",
+        )
+
+
 class FolderInUse(Conflict):
     """A restore never mixes with what is there."""
 
     code = "folder-in-use"
 
     def __init__(self, folder: Path, name: str) -> None:
-        interrupted = name == _SCRATCH
+        interrupted = name == UNFINISHED
         super().__init__(
             f"{folder} is not empty: it has {name}",
             hint="A restore was interrupted there: remove what is in it and begin again."
@@ -73,7 +90,7 @@ def restore(file: Path, folder: Path, say: Say) -> Restored:
     """Unpack the backup ``file`` into ``folder``, which must be empty or not be there.
 
     Raises:
-        BackupMissing, NotABackup, FolderInUse
+        BackupMissing, NotABackup, FolderInUse, CannotRestore
     """
     try:
         whole = file.open("rb")
@@ -82,8 +99,10 @@ def restore(file: Path, folder: Path, say: Say) -> Restored:
     try:
         with whole:
             return _restore(file, whole, folder, say)
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeError) as why:
+    except _DAMAGE as why:
         raise NotABackup(file, f"it is damaged ({why})") from why
+    except OSError as why:
+        raise CannotRestore(folder, why) from why
 
 
 def _restore(path: Path, whole: IO[bytes], folder: Path, say: Say) -> Restored:
@@ -91,7 +110,7 @@ def _restore(path: Path, whole: IO[bytes], folder: Path, say: Say) -> Restored:
     if others := sorted({path.name for path in folder.iterdir()} - {"lost+found"}):
         raise FolderInUse(folder, others[0])
     folder.chmod(0o700)
-    scratch = folder / _SCRATCH
+    scratch = folder / UNFINISHED
     scratch.mkdir(mode=0o700)
     try:
         with tarfile.open(fileobj=whole, mode="r|gz") as tar:
@@ -100,16 +119,30 @@ def _restore(path: Path, whole: IO[bytes], folder: Path, say: Say) -> Restored:
         unpacked.check()
         unpacked.link()
         say(f"{len(unpacked.sums)} files are complete")
-        for part in sorted(scratch.iterdir(), key=lambda each: each.name == DATABASE):
-            if part.name != HEAD:
-                part.rename(folder / part.name)
+        _move(scratch, folder)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
     head = unpacked.head
     return Restored(
         folder, len(unpacked.sums), str(head.get("made_at", "")), str(head.get("rostra", "")),
         (folder / DATABASE).exists(), tuple(sorted(unpacked.left_out)),
     )  # fmt: skip
+
+
+def _move(scratch: Path, folder: Path) -> None:
+    """Move everything into place, or nothing."""
+    sync_everything_under(scratch)
+    moved: list[Path] = []
+    try:
+        for part in sorted(scratch.iterdir(), key=lambda each: each.name == DATABASE):
+            if part.name != HEAD:
+                part.rename(folder / part.name)
+                moved.append(part)
+        sync_folder(folder)
+    except BaseException:
+        for part in moved:
+            (folder / part.name).rename(part)
+        raise
 
 
 @dataclass(slots=True)
@@ -162,9 +195,11 @@ class _Unpacked:
             if wanted:
                 place.mkdir(mode=0o700)
                 self._modes[place] = member.mode & 0o777
-        elif member.isreg():
+        elif member.isreg() and not member.issparse():  # a few bytes may call themselves a sparse file of terabytes
             self.sums[member.name] = self._file(tar, member, place if wanted else None)
         elif member.issym():
+            if len(parts) <= _OWN_FOLDERS or "\0" in member.linkname:
+                raise self._bad(f"{member.name[:200]} is a link where none may be")
             self.sums[member.name] = f"-> {member.linkname}"
             if wanted:
                 self._links[place] = member.linkname
@@ -180,7 +215,7 @@ class _Unpacked:
 
     def _parts(self, name: str) -> list[str]:
         parts = name.split("/")
-        if any(part in ("", ".", "..") or "\0" in part for part in parts) or parts[0] == _SCRATCH:
+        if any(part in ("", ".", "..") or "\0" in part for part in parts) or parts[0] == UNFINISHED:
             raise self._bad(f"it has a member named {name[:200]!r}")
         return parts
 
@@ -197,8 +232,10 @@ class _Unpacked:
             while data := body.read(_CHUNK):
                 found.update(data)
                 made.write(data)
+            made.flush()  # else what is still held would be written after the time was set
             os.fchmod(made.fileno(), member.mode & 0o777)
-            os.utime(made.fileno(), (member.mtime, member.mtime))
+            when = member.mtime if 0 <= member.mtime <= _LATEST else 0  # it may be no number at all
+            os.utime(made.fileno(), (when, when))
         return found.hexdigest()
 
     def _same(self, member: tarfile.TarInfo, place: Path) -> None:
@@ -215,7 +252,7 @@ class _Unpacked:
         for name in sorted(self._said.keys() | self.sums.keys()):
             if self._said.get(name) != self.sums.get(name):
                 raise self._bad(f"the checksum of {name[:200]} is wrong")
-        if self.head.get("database") and DATABASE not in self.sums:
+        if self.head.get("database") and not self.sums.get(DATABASE):
             raise self._bad("it has no database")
 
     def link(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rostra.config.checks import listen_address
+from rostra.durable import UNFINISHED
 from rostra.errors import Forbidden, Problem
 from rostra.execution.local import LONGEST_RUN_DIR
 from rostra.ids import new_key
@@ -36,6 +37,11 @@ def prepare(data_dir: Path) -> Path:
         raise CannotServe(
             f"the path of the data folder {data_dir} has {len(os.fsencode(data_dir))} bytes; {room} are the most",
             hint="Paths of unix sockets are short by nature, and some lie below it: choose a shorter Server.DataDir.",
+        )
+    if os.path.lexists(data_dir / UNFINISHED):  # what came so far would be taken for left-overs and removed
+        raise CannotServe(
+            f"a backup is being restored into {data_dir} and is not complete",
+            hint="Wait for it. When it was interrupted, remove what is in that folder and restore again.",
         )
     try:
         # Content runs as another account and must be able to pass through to what is mounted for it.
