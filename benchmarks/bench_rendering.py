@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rostra.rendering.job import RenderJob
 from rostra.rendering.notebook import render
+from rostra.rendering.ready_kernels import Budget, ReadyKernels
 from rostra.rendering.renderers import PlainRenderers, Renderers, WarmRenderers
 
 NAME = "rendering"
@@ -27,55 +28,74 @@ def run(quick: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="rostra-bench-") as made:
         folder = Path(made)
         python = _environment(folder)
-        (folder / "bundle").mkdir()
-        (folder / "bundle/report.ipynb").write_text(_notebook())
-        found = _pages(folder, python, rounds=3 if quick else 7)
+        found = []
+        for name, source in (("small", _notebook()), ("pandas", _frames())):
+            bundle = folder / name / "bundle"
+            bundle.mkdir(parents=True)
+            (bundle / "report.ipynb").write_text(source)
+            found += _pages(folder / name, python, rounds=3 if quick else 7)
         found.append(_drained(folder, 50 if quick else 200))
     return found
+
+
+WHAT = {"small": f"a notebook of {_CELLS} cells", "pandas": "one that imports pandas and draws with matplotlib"}
 
 
 def _pages(folder: Path, python: Path, rounds: int) -> list[dict[str, Any]]:
     """Pages made one after the other, as a server makes them whose renderers' parent is warm; and with that off."""
     with asyncio.Runner() as runner:
         warm = WarmRenderers(lambda: True, nice=0)  # the peers are not polite either
+        ready = ReadyKernels(warm, lambda: Budget(8_000_000_000, 600))
         runner.run(warm.warm())
         try:
-            return _compared(folder, python, rounds, runner, warm)
+            return _compared(folder, python, rounds, runner, warm, ready)
         finally:
+            runner.run(ready.__aexit__(None, None, None))
             runner.run(warm.__aexit__(None, None, None))
 
 
 def _compared(
-    folder: Path, python: Path, rounds: int, runner: asyncio.Runner, warm: WarmRenderers
+    folder: Path, python: Path, rounds: int, runner: asyncio.Runner, warm: WarmRenderers, ready: ReadyKernels
 ) -> list[dict[str, Any]]:
+    plain = PlainRenderers()
     ways: dict[str, Callable[[int], None]] = {
-        "ours": lambda number: _ours(folder, python, f"w{number}", runner, warm),
-        "nbconvert": lambda number: _nbconvert(folder, python, number),
-        "ours with WarmRendering = false": lambda number: _ours(folder, python, f"p{number}", runner, PlainRenderers()),
+        "again": lambda number: _again(folder, python, f"a{number}", runner, warm, ready),
+        "first": lambda number: _ours(folder, python, f"w{number}", runner, warm),
+        "the nbconvert command": lambda number: _nbconvert(folder, python, number),
+        "WarmRendering = false": lambda number: _ours(folder, python, f"p{number}", runner, plain),
     }
     if (python.parent / "papermill").exists():
         ways["papermill"] = lambda number: _papermill(folder, python, number)
     took: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(-1, rounds):  # the first round warms the disk
         for name, way in ways.items():
+            if name == "again":
+                ready.prepare("item", _job(folder, python, f"r{number}"))
+                runner.run(ready.made())
             begun = time.perf_counter()
             way(number)
             if number >= 0:
                 took[name].append(time.perf_counter() - begun)
-    ours = statistics.median(took.pop("ours"))
+    again, first, *others = ((name, statistics.median(times)) for name, times in took.items())
     return [
-        {
-            "goal": "P16",
-            "what": f"a notebook of {_CELLS} cells to a page, against {name}",
-            "ours": ours,
-            "peer": statistics.median(times),
-            "unit": "s",
-            "ratio": statistics.median(times) / ours,
-            "target": 1.0 if name.startswith("ours") else 4.0,
-            "met": statistics.median(times) / ours >= (1.0 if name.startswith("ours") else 4.0),
-        }
-        for name, times in took.items()
+        _row(f"{WHAT[folder.name]}, rendered {time_}, against {name}", seconds, peer, name)
+        for time_, seconds in (("again", again[1]), ("for the first time", first[1]))
+        for name, peer in others
     ]
+
+
+def _row(what: str, ours: float, peer: float, name: str) -> dict[str, Any]:
+    target = 1.0 if name.startswith("WarmRendering") else 4.0
+    return {
+        "goal": "P16",
+        "what": what,
+        "ours": ours,
+        "peer": peer,
+        "unit": "s",
+        "ratio": peer / ours,
+        "target": target,
+        "met": peer / ours >= target,
+    }
 
 
 def _environment(folder: Path) -> Path:
@@ -83,31 +103,60 @@ def _environment(folder: Path) -> Path:
     root = folder / "content"
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(root)], check=True)
     python = root / "bin/python"
-    install = [uv, "pip", "install", "-q", "--python", str(python), "ipykernel", "nbconvert"]
+    install = [uv, "pip", "install", "-q", "--python", str(python), "ipykernel", "nbconvert", "pandas", "matplotlib"]
     if subprocess.run([*install, "papermill"], check=False).returncode:
         subprocess.run(install, check=True)
+    subprocess.run([python, "-m", "compileall", "-q", root / "lib"], check=False, stdout=subprocess.DEVNULL)
     return python
 
 
 def _notebook() -> str:
+    return _of([f"total = sum(range({n}))\nprint(total)" for n in range(_CELLS)])
+
+
+def _frames() -> str:
+    return _of(
+        [
+            "import numpy as np\nimport pandas as pd\nimport matplotlib.pyplot as plt",
+            "frame = pd.DataFrame({'x': np.arange(100), 'y': np.sin(np.arange(100) / 10)})\nframe.describe()",
+            "frame.plot(x='x', y='y')\nplt.show()",
+        ]
+    )
+
+
+def _of(sources: Sequence[str]) -> str:
     cells = [
-        {"cell_type": "code", "metadata": {}, "source": f"total = sum(range({n}))\nprint(total)", "outputs": [],
-         "execution_count": None, "id": f"c{n}"}
-        for n in range(_CELLS)
-    ]  # fmt: skip
+        {"cell_type": "code", "metadata": {}, "source": source, "outputs": [], "execution_count": None, "id": f"c{n}"}
+        for n, source in enumerate(sources)
+    ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return json.dumps({"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
 
 
-def _ours(folder: Path, python: Path, number: str, runner: asyncio.Runner, renderers: Renderers) -> None:
-    job = RenderJob(
+def _job(folder: Path, python: Path, number: str) -> RenderJob:
+    return RenderJob(
         python=python,
         code_dir=folder / "bundle",
         notebook="report.ipynb",
         output=folder / f"out{number}",
         connection_dir=folder / f"k{number}",
     )
-    runner.run(render(job, lambda _: None, renderers))
+
+
+def _ours(folder: Path, python: Path, number: str, runner: asyncio.Runner, renderers: Renderers) -> None:
+    runner.run(render(_job(folder, python, number), lambda _: None, renderers))
+
+
+def _again(
+    folder: Path, python: Path, number: str, runner: asyncio.Runner, renderers: Renderers, ready: ReadyKernels
+) -> None:
+    async def again() -> None:
+        job = _job(folder, python, number)
+        taken = await ready.take("item", job)
+        assert taken is not None, "no kernel was ready"
+        await render(job, lambda _: None, renderers, taken)
+
+    runner.run(again())
 
 
 def _nbconvert(folder: Path, python: Path, number: int) -> None:

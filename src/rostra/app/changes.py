@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rostra.app.rendering import Renderer
 from rostra.app.visits import Visits
 from rostra.content import items
 from rostra.content.processes import Processes
@@ -22,11 +23,13 @@ class Changes:
     tasks: Tasks
     processes: Processes
     visits: Visits
+    renderer: Renderer
 
     async def of_item(self, guid: str) -> None:
         """Let visits and processes follow what an item is now. Who lost access loses it with the first line of this."""
         await self.visits.item_changed(guid)
         await self.processes.refresh(guid)
+        await self.renderer.follow(guid)
         async with transaction(self.tools.reading) as session:
             there = await items.find(session, guid) is not None
         if not there:

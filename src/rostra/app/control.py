@@ -41,6 +41,7 @@ from rostra.app.work import WorkShop
 from rostra.auth.passwords import Passwords
 from rostra.clock import Clock, SystemClock
 from rostra.config.load import Loaded
+from rostra.config.sections import Settings
 from rostra.content import usage_sessions, variables
 from rostra.content.git import Git
 from rostra.content.oauth_tokens import OAuthTokens
@@ -60,6 +61,7 @@ from rostra.jobs.queue import Limits
 from rostra.jobs.tasks import Tasks
 from rostra.jobs.worker import Workers
 from rostra.mail.postman import Postman
+from rostra.rendering.ready_kernels import Budget, ReadyKernels
 from rostra.rendering.renderers import WarmRenderers
 
 log = structlog.get_logger()
@@ -85,6 +87,7 @@ class Control:
     async def reload(self, read: Callable[[], Loaded]) -> None:
         """Take over the configuration, and let what runs follow it. One that would be refused changes nothing."""
         await self.present.reload(read)
+        await self.shop.changes.renderer.end_ready()  # what they were made for may not be so any more
         await self.upkeep.follow()
 
 
@@ -128,9 +131,10 @@ async def control(
             user=user,
             beside=present.beside,
         )
-        warm = WarmRenderers(lambda: present.settings.applications.warm_rendering)
+        warm = await stack.enter_async_context(WarmRenderers(lambda: present.settings.applications.warm_rendering))
+        ready = await stack.enter_async_context(ReadyKernels(warm, lambda: _budget(present.settings)))
         doing = Doing(tools.sessions)
-        renderer = Renderer(tools, facts, Noted(await stack.enter_async_context(warm), doing), doing)
+        renderer = Renderer(tools, facts, Noted(warm, doing), doing, ready)
         git = await open_git(tools.settings, shell, builds)
         running = _composed(present, tools, environments, renderer, launcher=launcher, git=git)
         journal.listener = running.visits.pool_changed
@@ -164,6 +168,12 @@ async def _database(stack: AsyncExitStack, present: Present) -> AsyncEngine:
     return engine
 
 
+def _budget(settings: Settings) -> Budget:
+    applications = settings.applications
+    memory = applications.warm_kernel_memory if applications.warm_rendering else 0
+    return Budget(memory, applications.warm_kernel_idle.total_seconds())
+
+
 def _pools(launcher: Launcher, clock: Clock, journal: Journal) -> Pools:
     return Pools(launcher, clock=clock, on_change=journal.changed, on_started=journal.started, on_ended=journal.ended)
 
@@ -182,7 +192,7 @@ def _composed(
         tools=tools,
         tasks=tasks,
         processes=processes,
-        changes=Changes(tools, tasks, processes, visits),
+        changes=Changes(tools, tasks, processes, visits, renderer),
         render=renderer,
         store=environments.store,
     )

@@ -13,7 +13,7 @@ from typing import Any
 from rostra.app.doing import Doing
 from rostra.app.r_documents import Asked, make
 from rostra.auth import keys
-from rostra.content import session_tokens, variables
+from rostra.content import items, session_tokens, variables
 from rostra.content.builds import Say
 from rostra.content.deploy import Work
 from rostra.content.tables import Rendering
@@ -25,8 +25,9 @@ from rostra.execution.launcher import Launch, Mount
 from rostra.execution.sandbox import HostFacts
 from rostra.ids import ProcessKey, new_key
 from rostra.rendering import variants
-from rostra.rendering.job import KernelCommand, KernelPlaces, RenderJob
+from rostra.rendering.job import KernelCommand, KernelPlaces, Rendered, RenderJob
 from rostra.rendering.notebook import render
+from rostra.rendering.ready_kernels import ReadyKernels
 from rostra.rendering.renderers import NICE, PlainRenderers, Renderers
 
 _TOKEN = "CONNECT_CONTENT_SESSION_TOKEN"  # noqa: S105
@@ -41,11 +42,20 @@ class Renderer:
     host: HostFacts
     renderers: Renderers = field(default_factory=lambda: PlainRenderers(NICE))
     doing: Doing = field(default_factory=Doing)
+    ready: ReadyKernels | None = None
 
     async def __call__(
-        self, work: Work, environment: Environment | None, say: Say, parameters: Mapping[str, Any] | None = None
+        self,
+        work: Work,
+        environment: Environment | None,
+        say: Say,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        awaited: bool = True,
     ) -> Rendering:
         """Render the bundle into a new folder of its item; ``parameters`` None: those of its default variant.
+
+        ``awaited``: people wait for such renders, so the next one's kernel is made ready.
 
         Raises:
             RenderFailed: with cell and line; nothing is left of it.
@@ -59,14 +69,17 @@ class Renderer:
         tools.places.kernel(key).parent.mkdir(parents=True, exist_ok=True)
         given = parameters if parameters is not None else (usual.parameters if usual else {})
         async with self._credentials(work, key) as credentials:
-            own = {**credentials, **own, _TOKEN: credentials[_TOKEN]}  # the owner may set another key, no other token
+            # The owner may set another key, no other token.
+            late = {name: value for name, value in credentials.items() if name == _TOKEN or name not in own}
             if not work.kind.python:
-                asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters=given)
+                asked = Asked(work=work, environment=environment, folder=folder, own={**own, **late}, parameters=given)
                 done = await make(asked, tools, self.host, say, self.doing.began)
             else:
                 assert environment is not None, "notebooks run in an environment"
-                job = dataclasses.replace(self._job(work, environment, own, key, folder), parameters=given)
-                done = await render(job, say, self.renderers)
+                job = self._job(work, environment, own, key, folder)
+                done = await self._rendered(dataclasses.replace(job, parameters=given, late=late), work, say)
+                if awaited:
+                    self._prepare(work, environment, own)
         return Rendering(
             item_id=work.item.id,
             bundle_id=work.bundle.id,
@@ -76,6 +89,37 @@ class Renderer:
             rendered_at=tools.clock.now(),
             duration_ms=round(done.duration.total_seconds() * 1000),
         )
+
+    async def _rendered(self, job: RenderJob, work: Work, say: Say) -> Rendered:
+        ready = await self.ready.take(work.item.guid, job) if self.ready else None
+        if ready is not None:
+            self.doing.began(ready.conversation.pid)
+        return await render(job, say, self.renderers, ready)
+
+    async def follow(self, guid: str) -> None:
+        """End the kernel that is ready for an item when that is not any more what the kernel was made for."""
+        if self.ready is None or not self.ready.has(guid):
+            return
+        async with transaction(self.tools.reading) as session:
+            item = await items.find(session, guid)
+            own = await variables.for_process(session, self.tools.box, item.id) if item else {}
+        if item is None or item.live_bundle_id is None:
+            await self.ready.end(guid)
+            return
+        code_dir, env = self.tools.places.app(guid, item.live_bundle_id), self._env(own, guid)
+        await self.ready.follow(guid, lambda job: job.code_dir == code_dir and job.env == env)
+
+    async def end_ready(self, guid: str | None = None) -> None:
+        """End the kernel that is ready for an item (None: for any)."""
+        if self.ready is None:
+            return
+        await (self.ready.end_all() if guid is None else self.ready.end(guid))
+
+    def _prepare(self, work: Work, environment: Environment, own: dict[str, str]) -> None:
+        if self.ready:
+            key = ProcessKey(new_key())
+            nowhere = self.tools.places.renderings(work.item.guid) / key  # beside it lies the copy of the bundle
+            self.ready.prepare(work.item.guid, self._job(work, environment, own, key, nowhere))
 
     @contextlib.asynccontextmanager
     async def _credentials(self, work: Work, key: ProcessKey) -> AsyncIterator[dict[str, str]]:
@@ -123,18 +167,21 @@ class Renderer:
             connection_dir=tools.places.kernel(key),
             title=work.item.title or work.item.name,
             wrap=self._wrap(environment, key),
-            env={
-                **own,
-                "CONNECT_SERVER": tools.server_url + "/",
-                "CONNECT_CONTENT_GUID": work.item.guid,
-                "POSIT_PRODUCT": "CONNECT",
-                "RSTUDIO_PRODUCT": "CONNECT",
-            },
+            env=self._env(own, work.item.guid),
             hide_all_input=work.manifest.hide_all_input,
             hide_tagged_input=work.manifest.hide_tagged_input,
             timeout=settings.applications.render_timeout,
             user=tools.user,
         )
+
+    def _env(self, own: dict[str, str], guid: str) -> dict[str, str]:
+        return {
+            **own,
+            "CONNECT_SERVER": self.tools.server_url + "/",
+            "CONNECT_CONTENT_GUID": guid,
+            "POSIT_PRODUCT": "CONNECT",
+            "RSTUDIO_PRODUCT": "CONNECT",
+        }
 
     def _wrap(self, environment: Environment, key: ProcessKey) -> KernelCommand:
         def wrap(argv: Sequence[str], places: KernelPlaces) -> Sequence[str]:

@@ -122,6 +122,7 @@ class WorkShop:
                 if self.tools.pools.defined(key):
                     await self.tools.pools.retire(key, drain_seconds=0)
                     output.say(f"Ended the processes of {key}")
+            await self.changes.renderer.end_ready(guid)
         await self._end(running)
 
     async def _purge(self, work: Work, output: TaskLog) -> None:
@@ -133,6 +134,7 @@ class WorkShop:
             wanted = jobs.where(Item.guid == guid, Item.deleted_at.is_not(None), Job.ended_at.is_(None))
             running = (await session.execute(wanted)).scalars().all()
         await self._end(running)
+        await self.changes.renderer.end_ready(guid)
         for line in await items.purge(self.tools.sessions, self.tools.places, only=guid):
             output.say(line)
 

@@ -253,6 +253,16 @@ class Applications:
         "How long what somebody rendered with values of their own is kept, unless they keep it as a variant.",
         reloadable=True,
     )
+    warm_kernel_memory: int = setting(
+        512_000_000,
+        "What the kernels may take together that wait, with their packages loaded, for notebooks to be rendered again. "
+        "0: none waits.",
+        unit="bytes",
+        reloadable=True,
+    )
+    warm_kernel_idle: dt.timedelta = setting(
+        dt.timedelta(minutes=15), "How long such a kernel waits before it ends.", reloadable=True
+    )
     schedule_concurrency: int = setting(2, "How many scheduled documents are rendered at the same time.")
     rendering_sweep_enabled: bool = setting(True, "Remove old renderings of documents. The one shown always stays.")
     rendering_sweep_limit: int = setting(30, "How many renderings of a document's variant are kept; 0 keeps all.")

@@ -45,8 +45,9 @@ class RenderJob:
     ``python`` is the content's own interpreter; its environment holds ipykernel. ``notebook`` is relative to
     ``code_dir``, which is only read. ``output`` is the folder to make: it must not exist, and appears complete or not
     at all. ``connection_dir`` must not exist either; at most 80 bytes long, because socket paths are limited to 107.
-    ``env`` is everything the kernel gets besides what it needs to run at all. ``execute`` False shows the outputs that
-    the notebook carries. ``user`` is the (uid, gid) that ``wrap`` makes the kernel run as.
+    ``env`` is everything the kernel gets besides what it needs to run at all, and ``late`` what is good for this render
+    alone, credentials; a kernel that is made ready before knows the first only. ``execute`` False shows the outputs
+    that the notebook carries. ``user`` is the (uid, gid) that ``wrap`` makes the kernel run as.
     ``parameters`` take the place of those its cell tagged ``parameters`` sets.
     ``output_bytes`` bounds what all cells may print and draw, ``memory_bytes`` the renderer itself (not the kernel).
     """
@@ -59,6 +60,7 @@ class RenderJob:
     title: str = ""
     wrap: KernelCommand = unwrapped
     env: Mapping[str, str] = field(default_factory=dict)
+    late: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     execute: bool = True
     hide_all_input: bool = False

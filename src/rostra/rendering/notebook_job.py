@@ -1,7 +1,8 @@
 """The renderer's own process: ``python -m rostra.rendering.notebook_job``.
 
-Reads one job as a line of JSON, writes progress as lines of JSON, the last of which is ``done`` or ``failed``. When its
-standard input closes, whoever started it is gone: it ends everything it started and leaves.
+Reads one job as a line of JSON, writes progress as lines of JSON, the last of which is ``done`` or ``failed``. A job
+that is asked for ``ahead`` has its kernel made ready first, says ``ready`` (or ``refused``), and goes on with what the
+next line adds. When its standard input closes, whoever started it is gone: it ends everything it started and leaves.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ from rostra.rendering.cells import CellFailed, plain_outputs, run_cells, running
 from rostra.rendering.declared import declare
 from rostra.rendering.html import to_html
 from rostra.rendering.job import PRIMARY
-from rostra.rendering.kernel import KernelLost, KernelStart, kernel
+from rostra.rendering.kernel import Kernel, KernelLost, KernelStart, kernel
+from rostra.rendering.leading_imports import leading_imports
+from rostra.rendering.making_ready import NotReady, give, import_ahead
 from rostra.rendering.parameters import inject
 from rostra.rendering.processes import end_descendants
 from rostra.units import human_size
 
 _LARGEST_NOTEBOOK = 200_000_000
+_LONGEST_ORDER = 16_000_000
+Orders = asyncio.Queue[dict[str, Any]]
 
 
 class Unreadable(Exception):
@@ -42,8 +47,9 @@ def main() -> None:
 
 
 async def _main(job: dict[str, Any]) -> None:
-    work = asyncio.ensure_future(_outcome(job))
-    alone = asyncio.ensure_future(_input_closed())
+    orders: Orders = asyncio.Queue()
+    work = asyncio.ensure_future(_outcome(job, orders))
+    alone = asyncio.ensure_future(_listen(orders))
     await asyncio.wait((work, alone), return_when=asyncio.FIRST_COMPLETED)
     if not work.done():
         end_descendants(os.getpid())
@@ -53,9 +59,11 @@ async def _main(job: dict[str, Any]) -> None:
     os._exit(0)  # a worker thread may still be waiting for input
 
 
-async def _outcome(job: dict[str, Any]) -> dict[str, Any]:
+async def _outcome(job: dict[str, Any], orders: Orders) -> dict[str, Any]:
     try:
-        return {"done": await _render(job)}
+        return {"done": await (_render_later(job, orders) if job.get("ahead") else _render(job))}
+    except NotReady as why:
+        return {"refused": str(why)}
     except CellFailed as failed:
         return _failed(failed.message, cell=failed.cell, line=failed.line, lines=failed.lines)
     except KernelLost as lost:
@@ -63,16 +71,52 @@ async def _outcome(job: dict[str, Any]) -> dict[str, Any]:
     except Unreadable as why:
         return _failed(str(why))
     except MemoryError:
-        return _failed(f"the document needs more than {human_size(job['memory_bytes'])} to be put together")
+        return _failed(f"the document needs more than {human_size(job.get('memory_bytes', 0))} to be put together")
 
 
 async def _render(job: dict[str, Any]) -> dict[str, Any]:
     notebook = read_notebook(Path(job["notebook"]))
     if job["parameters"]:
         _tell({"say": inject(notebook, job["parameters"])})
-    cells = await _execute(job, notebook) if job["execute"] else 0
+    cells = 0
+    if job["execute"] and running_cells(notebook):
+        async with kernel(_start(job)) as running:
+            cells = await _execute(job, notebook, running)
     _tell({"say": "Writing the page"})
     return await asyncio.to_thread(_write, job, notebook, cells)
+
+
+async def _render_later(job: dict[str, Any], orders: Orders) -> dict[str, Any]:
+    notebook = read_notebook(Path(job["notebook"]))
+    wanted = [notebook.cells[index].source for index in running_cells(notebook)]
+    if not wanted:
+        raise NotReady("no cell is run")
+    folder = Path(job["notebook"]).parent
+    imports = leading_imports(wanted, own={path.name.partition(".")[0] for path in folder.iterdir()})
+    async with kernel(_start(job)) as running:
+        await import_ahead(running, imports, Path(job["work"]))
+        _tell({"ready": [each.module for each in imports]})
+        job |= await _ordered(orders, running)
+        await give(running, job["late"])
+        _tell({"taken": True})
+        if job["parameters"]:
+            _tell({"say": inject(notebook, job["parameters"])})
+        cells = await _execute(job, notebook, running)
+    _tell({"say": "Writing the page"})
+    return await asyncio.to_thread(_write, job, notebook, cells)
+
+
+async def _ordered(orders: Orders, running: Kernel) -> dict[str, Any]:
+    """Wait for the order as long as the kernel lives."""
+    order, ended = asyncio.ensure_future(orders.get()), asyncio.ensure_future(running.process.wait())
+    try:
+        await asyncio.wait((order, ended), return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            raise NotReady("its kernel ended")
+        return order.result()
+    finally:
+        order.cancel()
+        ended.cancel()
 
 
 def read_notebook(path: Path) -> NotebookNode:
@@ -94,10 +138,8 @@ def read_notebook(path: Path) -> NotebookNode:
     return notebook
 
 
-async def _execute(job: dict[str, Any], notebook: NotebookNode) -> int:
-    if not running_cells(notebook):
-        return 0
-    start = KernelStart(
+def _start(job: dict[str, Any]) -> KernelStart:
+    return KernelStart(
         argv=job["argv"],
         cwd=Path(job["cwd"]),
         env=job["env"],
@@ -105,10 +147,13 @@ async def _execute(job: dict[str, Any], notebook: NotebookNode) -> int:
         timeout_seconds=job["start_seconds"],
         user=tuple(job["user"]) if job["user"] else None,
     )
-    async with kernel(start) as running:
-        resource.setrlimit(resource.RLIMIT_AS, (job["memory_bytes"], job["memory_bytes"]))  # not the kernel's
-        _tell({"say": f"Running the notebook on Python {running.language_info.get('version', '?')}"})
-        return await run_cells(notebook, running, output_bytes=job["output_bytes"], begun=_begun)
+
+
+async def _execute(job: dict[str, Any], notebook: NotebookNode, running: Kernel) -> int:
+    resource.setrlimit(resource.RLIMIT_AS, (job["memory_bytes"], job["memory_bytes"]))  # not the kernel's
+    ready = ", in a kernel that was ready" if job.get("ahead") else ""
+    _tell({"say": f"Running the notebook on Python {running.language_info.get('version', '?')}{ready}"})
+    return await run_cells(notebook, running, output_bytes=job["output_bytes"], begun=_begun)
 
 
 def _write(job: dict[str, Any], notebook: NotebookNode, cells: int) -> dict[str, Any]:
@@ -143,12 +188,14 @@ def _tell(message: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-async def _input_closed() -> None:
-    reader = asyncio.StreamReader()
+async def _listen(orders: Orders) -> None:
+    """Pass on what else is asked; return when nobody is there to ask any more."""
+    reader = asyncio.StreamReader(limit=_LONGEST_ORDER)
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     try:
-        await reader.read()
+        while line := await reader.readline():
+            orders.put_nowait(json.loads(line))
     finally:
         transport.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -25,10 +26,16 @@ from rostra.rendering.tables import Variant
 
 
 class RenderVariant(Protocol):
-    """Makes one rendering and returns its row, not yet stored."""
+    """Makes one rendering and returns its row, not yet stored. ``awaited``: a person asked for it."""
 
     async def __call__(
-        self, work: Work, environment: Environment | None, say: Say, parameters: Mapping[str, Any] = {}
+        self,
+        work: Work,
+        environment: Environment | None,
+        say: Say,
+        parameters: Mapping[str, Any] = {},
+        *,
+        awaited: bool = True,
     ) -> Rendering: ...
 
 
@@ -74,7 +81,7 @@ async def refresh(order: Refresh, tools: Tools, render: RenderVariant, say: Say)
         return earlier
     work, variant = await _begin(order, tools)
     try:
-        rendering = await _render(work, variant, tools, render, say)
+        rendering = await _render(work, variant, tools, partial(render, awaited=not order.scheduled), say)
     except Problem as why:
         if order.scheduled:
             async with transaction(tools.sessions) as session:
