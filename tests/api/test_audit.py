@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 
 import pytest
+from environments.test_inventory import shelve
 from support.api import World, item_of, live_item
 from support.moments import NOON
 
 from rostra.content import usage
+from rostra.content.tables import Bundle
 from rostra.content.usage import Seen
 from rostra.db.engine import transaction
 
@@ -47,9 +51,31 @@ async def test_the_audit_as_csv(world: World) -> None:
     assert "'=Sales" in answer.text.splitlines()[1]
 
 
+async def test_environments_are_listed_with_what_needs_them(world: World) -> None:
+    item = await live_item(world, title="=Sales")
+    data = world.live.places.data_dir
+    shelve(data, "used")
+    shelve(data, "unused", version="3.9.18")
+    await world.change(Bundle, environment_key="used")
+    used, unused = await world.client("root").read("v1/audit/environments")
+    assert (unused["key"], unused["items"], unused["used_at"]) == ("unused", [], None)
+    assert (used["key"], used["python"], used["packages"]) == ("used", "3.11.7", 1)
+    assert used["items"] == [{"guid": item["guid"], "title": "=Sales", "live": True}]
+    assert used["own_bytes"] > 0
+    answer = await world.client("root").get("v1/audit/environments?format=csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [(row["key"], row["items"]) for row in rows] == [("used", item["guid"]), ("unused", "")]
+
+
 @pytest.mark.parametrize("name", ["ada", "vic"])
-async def test_only_administrators_are_told(world: World, name: str) -> None:
-    assert (await world.client(name).get("v1/audit/runtimes")).status_code == 403
+@pytest.mark.parametrize("what", ["runtimes", "environments"])
+async def test_only_administrators_are_told(world: World, name: str, what: str) -> None:
+    assert (await world.client(name).get(f"v1/audit/{what}")).status_code == 403
+
+
+async def test_a_bad_format_of_environments_is_named(world: World) -> None:
+    assert (await world.client("root").get("v1/audit/environments?format=pdf")).status_code == 400
 
 
 @pytest.mark.parametrize("query", ["python=new", "unused_for=long", "format=pdf"])

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,29 @@ async def test_what_content_takes_is_listed(world: World) -> None:
     assert told == {"results": [one], "current_page": 1, "total": 1}
     assert one["bundles"] == 1
     assert one["bundle_bytes"] > 100
+    assert one["total_bytes"] == sum(one[f"{part}_bytes"] for part in ("bundle", "unpacked", "rendering", "log"))
     disk = await root.read("v1/system/storage")
     assert disk["free_bytes"] > 0
     assert "bundles" in {row["name"] for row in disk["folders"]}
+
+
+async def test_what_content_takes_besides_its_bundles_is_counted(world: World) -> None:
+    small, large = await live_item(world), await item_of(world)
+    for name, size in (("renderings", 900_000), ("jobs", 300_000)):
+        folder = world.live.places.data_dir / name / large["guid"] / "1"
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(os.urandom(size))
+    told = await world.client("root").read("v1/content/storage")
+    assert [one["content_guid"] for one in told["results"]] == [large["guid"], small["guid"]]
+    assert told["results"][0]["rendering_bytes"] >= 900_000
+    assert told["results"][0]["log_bytes"] >= 300_000
+    second = await world.client("root").read("v1/content/storage?page_number=2&page_size=1")
+    assert (second["results"], second["total"]) == ([told["results"][1]], 2)
+    disk = await world.client("root").read("v1/system/storage")
+    folders = {row["name"]: row["bytes"] for row in disk["folders"]}
+    assert folders["renderings"] >= 900_000
+    assert disk["database_bytes"] > 50_000
+    assert disk["complete"] is True
 
 
 async def test_what_waits_is_in_the_queue(world: World) -> None:

@@ -53,7 +53,10 @@ async def test_a_repository_is_published_and_updated(world: World, remote: Remot
         await ada.submit("/git/update")
         await all_done(world)
         assert commit in await ada.open(f"/connect/apps/{made['guid']}/git")
-        assert commit[:12] in await ada.open(f"/connect/apps/{made['guid']}")
+        page = await ada.open(f"/connect/apps/{made['guid']}")
+        assert commit[:12] in page
+        assert '<span class="chip">from Git</span>' in page
+        assert "from Git" in await ada.open("/connect/")
     assert "second" in (await world.get(f"/content/{made['guid']}/", "ada")).text
 
 

@@ -157,3 +157,29 @@ async def test_hidden_addresses_and_people_are_on_no_page(house: House) -> None:
             for path in ("people", f"people/{guids['ada']}", "groups"):
                 await mine.open(f"/connect/{path}")
                 assert (mine.status, "root" in mine.page, "ada" in mine.page) == (403, False, False)
+
+
+async def test_people_change_their_own_password(world: World) -> None:
+    async with browser(world, "root") as root:
+        await root.open("/connect/people")
+        await root.submit("/people/new", {"username": "grace", "role": "viewer", "password": "a good password"})
+    async with browser(world, "grace") as grace:
+        guid = (await grace.client.get("/__api__/v1/user")).json()["guid"]
+        await grace.open(f"/connect/people/{guid}")
+        sent = {"present": "a good password", "password": "a better password", "again": "a better passwort"}
+        await grace.submit("/password", sent)
+        assert "the new passwords are not the same" in grace.page.lower()
+        assert "a better" not in grace.page
+        await grace.submit("/password", sent | {"again": "a better password", "present": "a bad password"})
+        assert (grace.status, "The present password is wrong" in grace.page) == (403, True)
+        await grace.submit("/password", sent | {"again": "a better password"})
+        assert (grace.status, "The password is changed." in grace.page) == (200, True)
+        await grace.open("/connect/")
+        assert grace.status == 200, "this browser stays signed in"
+    assert (await world.control.desk.sign_in("grace", "a better password")).token
+
+
+async def test_nobody_changes_somebody_elses_password(world: World) -> None:
+    bob = (await world.api("GET", "user", name="bob"))["guid"]
+    async with browser(world, "root") as root:
+        assert "/password" not in await root.open(f"/connect/people/{bob}")

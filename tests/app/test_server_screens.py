@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
+from environments.test_inventory import shelve
 from support.browsing import browser
 from support.controlling import World
+
+from rostra.content.tables import Bundle
+from rostra.db.engine import transaction
 
 pytestmark = pytest.mark.anyio
 
@@ -82,6 +87,35 @@ async def test_content_is_listed_with_its_python_and_its_use(world: World) -> No
     async with browser(world, "ada") as ada:
         page = await ada.open("/connect/runtimes")
         assert (ada.status, "Rehearse" in page, guid in page) == (200, False, False)
+
+
+async def test_environments_are_listed_for_administrators(world: World) -> None:
+    guid = await world.published(title="Sales by week")
+    async with browser(world, "root") as root:
+        assert "/connect/runtimes/environments" in await root.open("/connect/runtimes")
+        assert "No environment yet" in await root.open("/connect/runtimes/environments")
+        shelve(world.house.folder, "deadbeef")
+        shelve(world.house.folder, "0123456789abcdef", version="3.9.18")
+        async with transaction(world.control.tools.sessions) as session:
+            await session.execute(sa.update(Bundle).values(environment_key="deadbeef"))
+        page = await root.open("/connect/runtimes/environments")
+        assert f'<a href="/connect/apps/{guid}">Sales by week</a>' in page
+        assert page.index("deadbeef") < page.index("0123456789ab")
+        assert "2 environments" in page
+    async with browser(world, "ada") as ada:
+        assert "/connect/runtimes/environments" not in await ada.open("/connect/runtimes")
+        assert (await ada.client.get("/connect/runtimes/environments")).status_code == 403
+
+
+async def test_the_disk_is_told_with_database_and_content(world: World) -> None:
+    guid = await world.published(title="Sales by week")
+    log = world.house.folder / "jobs" / guid / "k.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"x" * 2_000_000)
+    async with browser(world, "root") as root:
+        page = await root.open("/connect/server")
+        assert '<td class="mono">database</td>' in page
+        assert "logs 2.0 MB" in page
 
 
 async def test_a_rehearsal_is_begun_and_followed(world: World) -> None:

@@ -25,6 +25,7 @@ from rostra.auth import keys
 from rostra.auth import sessions as browser_sessions
 from rostra.auth.principals import Role
 from rostra.auth.tables import User
+from rostra.auth.throttle import Throttle
 from rostra.config.sections import Settings
 from rostra.content import bundles, items
 from rostra.content.git_location import Location
@@ -258,6 +259,7 @@ async def world(engine: AsyncEngine, settings: Settings, **changes: Any) -> Asyn
             "clock": clock,
             "tasks": tasks,
             "passwords": cheap_passwords(),
+            "tries": Throttle(clock),
             "environments": shelf,
             "bootstrap_secret": SECRET,
             "enqueue_deploy": enqueue_deploy,

@@ -31,6 +31,7 @@ from rostra.api.v1 import (
     groups,
     jobs,
     oauth,
+    own_password,
     packages,
     permissions,
     rehearsals,
@@ -54,7 +55,16 @@ from rostra.api.v1 import (
 )
 
 ROUTERS = (
-    *(server.router, system.router, users.router, content.router, bundles.router, deploys.router, variables.router),
+    *(
+        server.router,
+        system.router,
+        users.router,
+        own_password.router,
+        content.router,
+        bundles.router,
+        deploys.router,
+        variables.router,
+    ),
     *(
         repository.router,
         permissions.router,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth.passwords import Passwords
+from rostra.auth.throttle import Throttle
 from rostra.clock import Clock
 from rostra.config.sections import Settings
+from rostra.content.disk_use import DiskUse
 from rostra.content.git_location import Location
 from rostra.content.job_samples import Sample
 from rostra.content.oauth_tokens import OAuthTokens
@@ -101,9 +103,9 @@ class Services:
     asked) likewise; the task ends the environments of that runtime, which are made again when they are needed.
     ``on_item_changed`` is called with the guid after the commit of anything that may change who sees it or how it runs:
     access, permissions, vanity path, process settings, variables, locking, owner, deletion. ``on_credential_changed``
-    is called after a key was revoked. ``stop_job`` ends the job with that key, a process or a task with all it started,
-    and returns once nothing of it is left. ``running`` is how many processes answer for each item, by its guid;
-    ``taken`` what each process takes of the machine now.
+    is called after a key was revoked. ``tries`` counts wrong passwords. ``stop_job`` ends the job with that key,
+    a process or a task with all it started, and returns once nothing of it is left. ``running`` is how many processes
+    answer for each item, by its guid; ``taken`` what each process takes of the machine now.
     """
 
     sessions: Sessions
@@ -115,6 +117,7 @@ class Services:
     clock: Clock
     tasks: Tasks
     passwords: Passwords
+    tries: Throttle
     environments: Environments
     bootstrap_secret: bytes | None
     enqueue_deploy: Callable[[AsyncSession, Deploy], Awaitable[TaskId]]
@@ -126,5 +129,6 @@ class Services:
     reports: Reports
     git: FromGit
     oauth: OAuthTokens
+    disk: DiskUse = field(default_factory=DiskUse)
     running: Callable[[], Mapping[str, int]] = dict
     taken: Callable[[], Awaitable[Sequence[Sample]]] = nothing_taken

@@ -25,12 +25,14 @@ async def view(session: AsyncSession, site: Site, item: Item) -> DocumentView | 
         return None
     variant = await variants.find_default(session, item)
     row = None if variant is None else await schedules.of_variant(session, variant.id)
+    now = await making.of_item(session, item.guid)
     return DocumentView(
         schedule=described(schedules.calendar_of(row)) if row else "",
         paused=row.paused if row else False,
         next_run=row.next_run if row else None,
         mailed=row.email if row else False,
-        being_made=await making.of_item(session, item.guid) is not None,
+        being_made=now is not None,
+        job=now.job if now else None,
         runs=await _runs(session, site, item),
     )
 

@@ -16,7 +16,7 @@ from rostra.content.beside import ProgramGone
 from rostra.content.builds import RuntimeGone
 from rostra.content.paths import pool_key
 from rostra.content.rebuild import RECORDED_BESIDE, Recorded, Verdicts, verdicts
-from rostra.content.tables import Bundle, Item, Job
+from rostra.content.tables import Bundle, Item, Job, Repository
 from rostra.content.tools import Tools
 from rostra.errors import Gone, Problem
 from rostra.kinds.kind import Mode
@@ -36,19 +36,19 @@ class Rows:
         """Return every item this person may change, the most recently deployed first."""
         known = await verdicts(self.tools)
         shown = await session.execute(_listed().where(access.changeable_by(who)))
-        return [self.item(item, owner, Recorded(*recorded), known) for item, owner, *recorded in shown]
+        return [self.item(item, owner, git, Recorded(*recorded), known) for item, owner, git, *recorded in shown]
 
     async def visible(self, session: AsyncSession, who: Principal) -> list[ItemRow]:
         """Return every item this person may know of, the most recently deployed first."""
         known = await verdicts(self.tools)
         shown = await session.execute(_listed().where(access.visible_to(who)))
-        return [self.item(item, owner, Recorded(*recorded), known) for item, owner, *recorded in shown]
+        return [self.item(item, owner, git, Recorded(*recorded), known) for item, owner, git, *recorded in shown]
 
     async def one(self, session: AsyncSession, item: Item) -> ItemRow:
-        _, owner, *recorded = (await session.execute(_listed().where(Item.id == item.id))).one()
-        return self.item(item, owner, Recorded(*recorded), await verdicts(self.tools))
+        _, owner, git, *recorded = (await session.execute(_listed().where(Item.id == item.id))).one()
+        return self.item(item, owner, git, Recorded(*recorded), await verdicts(self.tools))
 
-    def item(self, item: Item, owner: str, recorded: Recorded, known: Verdicts) -> ItemRow:
+    def item(self, item: Item, owner: str, git: bool, recorded: Recorded, known: Verdicts) -> ItemRow:
         return ItemRow(
             guid=item.guid,
             title=item.title or item.name,
@@ -58,6 +58,7 @@ class Rows:
             url=self.site.url(item.vanity_path or f"/content/{item.guid}/"),
             python=recorded.runtime_version,
             deployed_at=item.deployed_at,
+            from_git=bool(git),
         )
 
     def state(self, item: Item, *, gone: bool) -> State:
@@ -140,6 +141,7 @@ class CannotRefresh(Gone):
 
 
 def _listed() -> Any:
-    found = sa.select(Item, User.username, *RECORDED_BESIDE).join(User, User.id == Item.owner_id)
+    git = sa.exists().where(Repository.item_id == Item.id)
+    found = sa.select(Item, User.username, git, *RECORDED_BESIDE).join(User, User.id == Item.owner_id)
     newest = sa.func.coalesce(Item.deployed_at, Item.created_at)
     return found.outerjoin(Bundle, Bundle.id == Item.live_bundle_id).order_by(newest.desc(), Item.id.desc())

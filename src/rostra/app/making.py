@@ -17,15 +17,16 @@ _MAKING = ("deploy", RENDER, SCHEDULED)
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """``lines`` are the last ones its task wrote."""
+    """``lines`` are the last ones its task wrote, ``job`` is what ends it; None until it has one."""
 
     phase: str
     lines: tuple[str, ...]
+    job: str | None = None
 
 
 async def of_item(session: AsyncSession, guid: str) -> Making | None:
     """Return what is being done to make the item's page; None when nothing is."""
-    wanted = sa.select(Task.id, Task.started_at).where(
+    wanted = sa.select(Task.id, Task.started_at, Task.payload).where(
         Task.subject == guid, Task.finished_at.is_(None), Task.kind.in_(_MAKING)
     )
     task = (await session.execute(wanted.order_by(Task.created_at).limit(1))).one_or_none()
@@ -33,7 +34,8 @@ async def of_item(session: AsyncSession, guid: str) -> Making | None:
         return None
     lines = sa.select(TaskLine.text).where(TaskLine.task_id == task.id).order_by(TaskLine.number.desc()).limit(_SHOWN)
     said = tuple((await session.execute(lines)).scalars())[::-1]
-    return Making("Waiting for its turn" if task.started_at is None else "Being made", said)
+    phase = "Waiting for its turn" if task.started_at is None else "Being made"
+    return Making(phase, said, task.payload.get("job"))
 
 
 async def refreshes(session: AsyncSession, guid: str, variant: Variant | None) -> bool:

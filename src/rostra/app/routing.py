@@ -26,6 +26,7 @@ from rostra.app.sampling import Sampling
 from rostra.app.work import WorkShop
 from rostra.auth.bootstrap import secret_of
 from rostra.auth.passwords import Passwords
+from rostra.auth.throttle import Throttle
 from rostra.config.sections import Settings
 from rostra.content.oauth_tokens import OAuthTokens
 from rostra.content.paths import split_pool
@@ -93,6 +94,7 @@ def services(
         clock=tools.clock,
         tasks=shop.tasks,
         passwords=passwords,
+        tries=Throttle(tools.clock),
         environments=shop.store,
         bootstrap_secret=secret_of(settings.bootstrap),
         enqueue_deploy=shop.enqueue_deploy,

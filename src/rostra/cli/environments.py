@@ -54,7 +54,7 @@ def list_(
 ) -> None:
     """Show every environment: its Python, size, what uses it, its last use, and whether anything still needs it."""
     from rostra.cli.serve import loaded
-    from rostra.content import audit_environments, audit_report
+    from rostra.content import audit_environments
 
     ready = loaded(config)
     data_dir = ready.settings.server.data_dir
@@ -63,8 +63,7 @@ def list_(
     if form is Format.json:
         print(json.dumps(told, indent=2))
     elif form is Format.csv:
-        flat = [row | {"items": [item["guid"] for item in row["items"]]} for row in told]
-        sys.stdout.write(audit_report.to_csv(flat))
+        sys.stdout.write(audit_environments.to_csv(told))
     else:
         _show(rows)
 

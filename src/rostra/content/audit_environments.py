@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rostra.content import audit_report
 from rostra.content.tables import Bundle, Item, Job
 from rostra.environments import inventory_rows
 from rostra.environments.cleanup import Known, Standing, UsedBy
@@ -78,3 +79,8 @@ def to_json(row: Standing, data_dir: Path) -> dict[str, Any]:
         "items": [{"guid": item.guid, "title": item.title, "live": item.live} for item in row.items],
         "path": str(found.path.relative_to(data_dir)),
     }
+
+
+def to_csv(told: Sequence[Mapping[str, Any]]) -> str:
+    """Return what `to_json` made as CSV, with the guids of the items."""
+    return audit_report.to_csv([{**row, "items": [item["guid"] for item in row["items"]]} for row in told])

@@ -107,3 +107,12 @@ def _postgres_url(settings: Settings) -> sa.URL:
         raise DatabaseAddressInvalid(f"it begins with {url.drivername}://")
     password = settings.postgres.password or url.password
     return url.set(drivername="postgresql+psycopg", password=password)
+
+
+async def database_bytes(session: AsyncSession) -> int:
+    """Return what the database takes."""
+    if session.get_bind().dialect.name == "postgresql":
+        wanted = sa.text("SELECT pg_database_size(current_database())")
+    else:
+        wanted = sa.text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+    return int((await session.execute(wanted)).scalar_one())

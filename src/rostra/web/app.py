@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from rostra.auth.throttle import Throttle
 from rostra.errors import Problem
 from rostra.web import (
     content_list,
@@ -33,7 +34,6 @@ from rostra.web.responses import redirect
 from rostra.web.services import WebServices
 from rostra.web.signin import SignIn
 from rostra.web.templating import ASSETS, Asset, assets
-from rostra.web.throttle import Throttle
 
 SCREENS = (
     content_list.SCREEN,

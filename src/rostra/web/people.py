@@ -67,6 +67,14 @@ async def _change(call: Call) -> str:
     return done(f"people/{call.guid}", "saved")
 
 
+async def _password(call: Call) -> str:
+    if call.form.get("password", "") != call.form.get("again", ""):
+        raise Invalid("the new passwords are not the same", hint="Write both again.")
+    wanted = {"password": call.form.get("password", ""), "present_password": call.form.get("present", "")}
+    await call.ask("PUT", "v1/user/password", wanted)
+    return done(f"people/{call.guid}", "password")
+
+
 async def _lock(call: Call) -> str:
     locked = call.text("locked") == "yes"
     await call.ask("POST", f"v1/users/{call.guid}/lock", {"locked": locked})
@@ -140,7 +148,7 @@ SCREENS = (
         template="person.html",
         here="people",
         load=_person,
-        acts={"change": _change, "lock": _lock, "revoke": _revoke},
+        acts={"change": _change, "lock": _lock, "revoke": _revoke, "password": _password},
     ),
     Screen(path="groups", template="groups.html", here="people", load=_groups, acts={"new": _new_group}),
     Screen(

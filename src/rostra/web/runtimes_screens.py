@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from packaging.version import Version
+
 from rostra.rehearsal.model import Step
 from rostra.web.screens import Call, Screen, done, part
 from rostra.web.server_screens import check
@@ -39,6 +41,18 @@ async def _load(call: Call) -> dict[str, Any]:
             for name, path in (("R", "r"), ("Quarto", "quarto"))
         },
     }
+
+
+async def _environments(call: Call) -> dict[str, Any]:
+    check(call)
+    rows = await call.get("v1/audit/environments")
+    return {"rows": sorted(rows, key=_newest_first), "own": sum(row["own_bytes"] or 0 for row in rows)}
+
+
+def _newest_first(row: dict[str, Any]) -> tuple[object, ...]:
+    """Order by Python, newest first, those of content before the server's own, the heaviest first."""
+    version = Version(row["python"])
+    return (*(-part for part in version.release), row["sort"] != "environment", -(row["own_bytes"] or 0), row["key"])
 
 
 async def _rehearse(call: Call) -> str:
@@ -80,6 +94,12 @@ SCREENS = (
         here="runtimes",
         load=_load,
         acts={"rehearse": _rehearse, "forget": _forget},
+    ),
+    Screen(
+        path="runtimes/environments",
+        template="environments.html",
+        here="runtimes",
+        load=_environments,
     ),
     Screen(
         path="runtimes/rehearsals/{rehearsal:str}",

@@ -37,6 +37,7 @@ DONE: Mapping[str, str] = {
     "locked": "Locked. Visitors are told that it is closed.",
     "account-locked": "Locked. Whoever it belongs to is signed out and cannot come back.",
     "unlocked": "Unlocked.",
+    "password": "The password is changed. Every other browser you were signed in with is signed out; API keys stay.",
     "moving": "Each item that was found safe is being deployed anew; this is what waits.",
     "restarted": "Its processes were ended. The next visit starts new ones.",
     "ended": "The process was ended.",

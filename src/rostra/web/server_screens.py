@@ -34,7 +34,10 @@ async def _overview(call: Call) -> dict[str, Any]:
         "pill": "server",
         "about": await call.get("server_settings"),
         "storage": storage,
-        "folders": sorted(storage["folders"], key=lambda one: -one["bytes"]),
+        "folders": sorted(
+            [*storage["folders"], {"name": "database", "bytes": storage["database_bytes"]}],
+            key=lambda one: -one["bytes"],
+        ),
         "run": runs[0] if runs else None,
         "results": results["results"],
         "queue": (await call.get("v1/queue", page_size="1"))["total"],

@@ -11,13 +11,13 @@ from rostra.auth import sessions
 from rostra.auth.credentials import WrongXsrf
 from rostra.auth.principals import BadCredential, Principal
 from rostra.auth.sessions import SignedIn
+from rostra.auth.throttle import Throttle, TooManyTries
 from rostra.errors import Problem
 from rostra.web import forms
 from rostra.web.pages import sentence, status_of
 from rostra.web.responses import accept_of, json, page, redirect, wants_html
 from rostra.web.returning import safe_return
 from rostra.web.services import WebServices
-from rostra.web.throttle import Throttle, TooManyTries
 
 
 class SignIn:

@@ -50,6 +50,7 @@ class ItemRow:
     url: str
     python: str | None = None
     deployed_at: dt.datetime | None = None
+    from_git: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +119,17 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentView:
-    """``schedule`` is in words, empty for none. ``being_made``: a run waits or works now. ``runs``: newest first."""
+    """``schedule`` is in words, empty for none. ``being_made``: a run waits or works now.
+
+    ``job`` is that run's, by which it is stopped; ``runs`` are newest first.
+    """
 
     schedule: str = ""
     paused: bool = False
     next_run: dt.datetime | None = None
     mailed: bool = False
     being_made: bool = False
+    job: str | None = None
     runs: tuple[RunRow, ...] = ()
 
 

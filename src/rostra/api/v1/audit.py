@@ -12,8 +12,11 @@ from rostra.api.addresses import Links
 from rostra.api.answers import Made, Router
 from rostra.api.edge import Administrator, Live, Reading
 from rostra.config.values import version_range
+from rostra.content import audit_environments as environments
 from rostra.content import audit_report
 from rostra.content.audit import Audit, Server, Wanted, audit
+from rostra.environments import inventory
+from rostra.environments.cleanup import standings
 from rostra.errors import Invalid
 from rostra.rendering import schedules
 from rostra.runtimes import eol
@@ -76,6 +79,30 @@ def _answer(found: Audit, address: audit_report.Address, form: str) -> Response:
         headers = {"Content-Disposition": 'attachment; filename="python-audit.csv"'}
         return Response(audit_report.to_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
     return JSONResponse(audit_report.to_json(found, address))
+
+
+@router.get("/v1/audit/environments")
+async def audit_environments(
+    *,
+    who: Administrator,  # noqa: ARG001
+    live: Live,
+    session: Reading,
+    format: str = "json",  # noqa: A002  (the query's word)
+) -> Annotated[Response, Made(json=list[dict[str, Any]], media=("text/csv",))]:
+    """Every environment on the disk: Python, size, state, last use, and the items that need it; as JSON or CSV.
+
+    Sizes are counted at most every five minutes.
+    """
+    if format not in FORMATS:
+        raise BadFilter("format", f"{format[:40]!r} is not json or csv")
+    facts = await environments.known(session, live.runtimes(), await environments.running(session))
+    found = await anyio.to_thread.run_sync(inventory.scan, live.places.data_dir)
+    rows = await live.disk.weighed(standings(found, facts), live.clock.now())
+    told = [environments.to_json(row, live.places.data_dir) for row in rows]
+    if format == "json":
+        return JSONResponse(told)
+    headers = {"Content-Disposition": 'attachment; filename="environments.csv"'}
+    return Response(environments.to_csv(told), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _versions(text: str) -> Any:

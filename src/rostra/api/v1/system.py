@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import socket
-from pathlib import Path
 from typing import Annotated
 
 import anyio
@@ -22,9 +20,10 @@ from rostra.api.paging import Page, Paged
 from rostra.api.subjects import Inspected
 from rostra.clock import wire_time
 from rostra.content.access import visible_to
+from rostra.content.disk_use import OF_ITEMS, Measured
 from rostra.content.tables import Bundle, CheckRun, Item
+from rostra.db.engine import database_bytes
 from rostra.errors import NotFound
-from rostra.trees import walk
 
 router = Router()
 
@@ -68,16 +67,30 @@ class Folder(TypedDict):
 
 
 class Storage(TypedDict):
+    """``folders`` are those of the data folder; a file that they share counts in each.
+
+    ``complete``: nothing was left out.
+    """
+
     total_bytes: int
     used_bytes: int
     free_bytes: int
+    database_bytes: int
     folders: list[Folder]
+    measured_at: Time
+    complete: bool
 
 
 class ContentStorage(TypedDict):
+    """``unpacked_bytes`` are its bundles as they are run from; environments belong to no single item."""
+
     content_guid: Guid
     bundles: int
     bundle_bytes: int
+    unpacked_bytes: int
+    rendering_bytes: int
+    log_bytes: int
+    total_bytes: int
 
 
 def shape(row: CheckRun) -> Checks:
@@ -153,51 +166,57 @@ async def hosts(who: SystemReader) -> list[Host]:  # noqa: ARG001
 
 
 @router.get("/v1/system/storage")
-async def storage(who: SystemReader, live: Live) -> Storage:  # noqa: ARG001
-    """How full the disk of the data folder is, in bytes, and what its folders take."""
-    return await anyio.to_thread.run_sync(_disk, live.places.data_dir)
+async def storage(who: SystemReader, live: Live, session: Reading) -> Storage:  # noqa: ARG001
+    """How full the disk of the data folder is, and what its folders and the database take, in bytes.
 
-
-def _disk(folder: Path) -> Storage:
-    usage = shutil.disk_usage(folder)
-    folders = [part for part in sorted(folder.iterdir()) if part.is_dir()]
-    parts: list[Folder] = [{"name": part.name, "bytes": _size(part)} for part in folders]
-    return {"total_bytes": usage.total, "used_bytes": usage.used, "free_bytes": usage.free, "folders": parts}
-
-
-def _size(folder: Path) -> int:
-    """Return what a folder takes; what goes while it is counted is left out."""
-    total, seen = 0, set[tuple[int, int]]()
-    for _, _, files in walk(folder):
-        for file in files:  # there may be millions
-            with contextlib.suppress(OSError):
-                found = file.stat(follow_symlinks=False)
-                if (found.st_dev, found.st_ino) not in seen:
-                    total += found.st_blocks * 512
-                    if found.st_nlink > 1:
-                        seen.add((found.st_dev, found.st_ino))
-    return total
+    Folders are counted at most every five minutes.
+    """
+    folder = live.places.data_dir
+    measured = await live.disk.measured(folder, live.clock.now())
+    usage = await anyio.to_thread.run_sync(shutil.disk_usage, folder)
+    return {
+        "total_bytes": usage.total,
+        "used_bytes": usage.used,
+        "free_bytes": usage.free,
+        "database_bytes": await database_bytes(session),
+        "folders": [{"name": name, "bytes": size} for name, size in measured.folders.items()],
+        "measured_at": wire_time(measured.at),
+        "complete": measured.complete,
+    }
 
 
 @router.get("/v1/content/storage")
-async def content_storage(who: SystemReader, session: Reading, page: Paged) -> Page[ContentStorage]:
-    """What the bundles of each item take, the largest first, in bytes."""
-    size = sa.func.coalesce(sa.func.sum(Bundle.size), 0)
-    rows = sa.select(Item.guid, size, sa.func.count(Bundle.id)).outerjoin(Bundle, Bundle.item_id == Item.id)
-    wanted = rows.where(visible_to(who)).group_by(Item.id, Item.guid)
-    total = (await session.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))).scalar_one()
+async def content_storage(who: SystemReader, live: Live, session: Reading, page: Paged) -> Page[ContentStorage]:
+    """What each item takes, the largest first, in bytes: bundles, renderings and logs."""
+    wanted = _bundles().where(visible_to(who)).group_by(Item.id, Item.guid).order_by(Item.id)
+    measured = await live.disk.measured(live.places.data_dir, live.clock.now())
+    found = [_stored(measured, guid, size, count) for guid, size, count in await session.execute(wanted)]
+    found.sort(key=lambda one: -one["total_bytes"])
     first = (page.number - 1) * page.size
-    found = await session.execute(wanted.order_by(size.desc(), Item.id).limit(page.size).offset(first))
-    return page.of([_stored(guid, bytes_, count) for guid, bytes_, count in found], total)
-
-
-def _stored(guid: str, size: int, count: int) -> ContentStorage:
-    return {"content_guid": guid, "bundles": count, "bundle_bytes": int(size)}
+    return page.of(found[first : first + page.size], len(found))
 
 
 @router.get("/v1/content/{guid}/storage")
-async def one_content_storage(subject: Inspected) -> ContentStorage:
-    """What the bundles of one item take, in bytes."""
-    wanted = sa.select(sa.func.coalesce(sa.func.sum(Bundle.size), 0), sa.func.count(Bundle.id))
-    size, count = (await subject.session.execute(wanted.where(Bundle.item_id == subject.item.id))).one()
-    return _stored(subject.guid, size, count)
+async def one_content_storage(subject: Inspected, live: Live) -> ContentStorage:
+    """What one item takes, in bytes: bundles, renderings and logs."""
+    wanted = _bundles().where(Item.id == subject.item.id).group_by(Item.id, Item.guid)
+    guid, size, count = (await subject.session.execute(wanted)).one()
+    return _stored(await live.disk.measured(live.places.data_dir, live.clock.now()), guid, size, count)
+
+
+def _bundles() -> sa.Select[str, int, int]:
+    size = sa.func.coalesce(sa.func.sum(Bundle.size), 0)
+    return sa.select(Item.guid, size, sa.func.count(Bundle.id)).outerjoin(Bundle, Bundle.item_id == Item.id)
+
+
+def _stored(measured: Measured, guid: str, size: int, count: int) -> ContentStorage:
+    apps, renderings, logs = (measured.items[name].get(guid, 0) for name in OF_ITEMS)
+    return {
+        "content_guid": guid,
+        "bundles": count,
+        "bundle_bytes": int(size),
+        "unpacked_bytes": apps,
+        "rendering_bytes": renderings,
+        "log_bytes": logs,
+        "total_bytes": int(size) + apps + renderings + logs,
+    }

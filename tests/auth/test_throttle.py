@@ -3,7 +3,7 @@ import datetime as dt
 import pytest
 from support.web_services import StoppedClock
 
-from rostra.web.throttle import FREE_TRIES, FREE_TRIES_ALONE, Throttle, TooManyTries, pause
+from rostra.auth.throttle import FREE_TRIES, FREE_TRIES_ALONE, Throttle, TooManyTries, pause
 
 
 def _fail(throttle: Throttle, times: int, username: str = "ada", address: str = "192.0.2.1") -> None:
