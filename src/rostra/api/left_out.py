@@ -125,8 +125,8 @@ LEFT_OUT = (
     ),
     LeftOut(
         what="Bundles the server fetches from an address itself",
-        why="a server that opens addresses it is told could be made to reach into its own network, and no client sends one "
-        "([decision 23](../decisions/0023-bundles-are-sent.md)); download and upload",
+        why="a server that opens addresses it is told could be made to reach into its own network, and no client sends "
+        "one ([decision 23](../decisions/0023-bundles-are-sent.md)); download and upload",
         method="POST",
         path="v1/content/{guid}/bundles",
         body={"url": "https://example.org/bundle.tar.gz"},
