@@ -182,3 +182,23 @@ def test_a_lock_file_counts_where_the_manifest_lists_nothing() -> None:
 def test_what_was_recorded_may_be_gone(built: dict[str, str], offer: Beside, lost: tuple[str, str] | None) -> None:
     found = beside.gone(Bundle(**built), offer)
     assert (None if found is None else (found.language, found.version)) == lost
+
+
+def test_ranges_of_r_and_quarto_are_kept_to() -> None:
+    told = manifest(
+        "quarto-static",
+        quarto={"version": "1.4.553", "engines": ["knitr"]},
+        environment={"r": {"requires": ">= 4.0, < 4.2"}, "quarto": {"requires": "~=1.4"}},
+    )
+    offer = Beside(r=(r("4.1.0", "/old/R"), r()), quarto=(QUARTO,))
+    chosen, said = choose(told, offer)
+    assert chosen.r is not None
+    assert str(chosen.r.version) == "4.1.0", "also against the version the bundle was made with"
+    assert "Bundle requires R >=4.0,<4.2" in said
+    assert "Bundle requires Quarto ~=1.4" in said
+
+
+@pytest.mark.parametrize("requires", [None, "", "R (>= 4)", "4.1", 7, ["<4"]])
+def test_a_range_that_cannot_be_read_says_nothing(requires: Any) -> None:
+    wanted = beside.wish(manifest("rmd-static", environment={"r": {"requires": requires}}))
+    assert wanted.r_range is None

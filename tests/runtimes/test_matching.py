@@ -77,7 +77,17 @@ MM, EX, NE = Policy.major_minor, Policy.exact, Policy.nearest
         (EX, "3.9.6", "~=3.9.0", "3.9.4 3.9.9", "3.9.9", "a range is what the author allows, also with exact"),
         (EX, "3.9.6", ">=3.10", "3.9.6 3.11.1", "3.11.1", "a version outside its own range does not count"),
         (NE, "3.10.1", ">=3.8", "3.9.1 3.13.0", "3.13.0", "a range is answered the same way by every policy"),
-        (MM, "", "==3.9.*", "3.9.1 3.9.7 3.10.0", "3.9.7", "a wildcard"),
+        (MM, "", "==3.9.*", "3.9.1 3.9.7 3.10.0", "3.9.7", "a wildcard, as clients write 3.9.*"),
+        (MM, "", "~=3.0", "2.7.18 3.9.1 3.13.0 4.0.0", "3.13.0", "as clients write a bare 3"),
+        (
+            EX,
+            "3.9.6",
+            "~=3.9.0",
+            "3.9.6 3.9.9 3.10.1",
+            "3.9.6",
+            "as clients write 3.9 or 3.9.6: the author's own inside",
+        ),
+        (MM, "3.10.4", "~=3.10.0", "3.9.7 3.11.1", None, "and never another MINOR"),
         (MM, "", "!=3.11.*", "3.10.1 3.11.4", "3.10.1", "an exclusion"),
         (MM, "", ">=3.14", "3.13.0", None, "nothing inside"),
         # nothing asked

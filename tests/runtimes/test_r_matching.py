@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from rostra.runtimes.model import Policy, Runtime
-from rostra.runtimes.r_matching import NoMatchingR, choose_quarto, choose_r
+from rostra.runtimes.r_matching import NoMatchingQuarto, NoMatchingR, choose_quarto, choose_r
 from rostra.runtimes.r_model import QuartoInstallation, RInstallation
 
 
@@ -59,3 +60,47 @@ def test_which_quarto_is_chosen(wanted: str | None, chosen: str) -> None:
 
 def test_no_quarto_at_all() -> None:
     assert choose_quarto(Version("1.4"), []) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "requires", "policy", "installed", "chosen", "why"),
+    [
+        ("4.2.1", ">=4.1", "nearest", "4.1.3 4.2.2 4.3.0", "4.2.2", "the author's series when it is inside"),
+        ("4.0.5", ">=4.1", "nearest", "4.0.5 4.1.3 4.3.0", "4.3.0", "else the newest inside"),
+        ("4.2.1", "~=4.1.0", "exact", "4.1.3 4.2.1", "4.1.3", "the range decides whatever the policy"),
+        (None, ">=4.1,<4.3", "major-minor", "4.1.3 4.2.2 4.3.0", "4.2.2", "without a version too"),
+        ("3.6.3", "<4", "nearest", "4.2.2", None, "another MAJOR is not near when a range leaves it out"),
+    ],
+)
+def test_a_range_of_r(wanted: str, requires: str, policy: str, installed: str, chosen: str | None, why: str) -> None:
+    there, version = [r(each) for each in installed.split()], Version(wanted) if wanted else None
+    try:
+        found: str | None = str(choose_r(version, Policy(policy), there, SpecifierSet(requires)).r.version)
+    except NoMatchingR:
+        found = None
+    assert found == chosen, why
+
+
+def test_a_range_that_nothing_fits_is_named() -> None:
+    with pytest.raises(NoMatchingR, match=r"with R version satisfying >=4\.3") as refused:
+        choose_r(Version("4.2.2"), Policy.exact, [r("4.2.2")], SpecifierSet(">=4.3"))
+    assert "exact" not in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("wanted", "requires", "chosen"),
+    [(None, "~=1.3.0", "1.3.9"), ("1.4.0", "<1.4", "1.3.9"), ("1.3.1", ">=1.4", "1.4.5"), ("1.3.1", "~=1.3", "1.3.9")],
+)
+def test_a_range_of_quarto(wanted: str | None, requires: str, chosen: str) -> None:
+    there = [QuartoInstallation(version=Version(each), executable=Path("/q")) for each in ("1.4.5", "1.3.9")]
+    found = choose_quarto(Version(wanted) if wanted else None, there, SpecifierSet(requires))
+    assert found is not None
+    assert str(found.version) == chosen
+
+
+def test_no_quarto_within_the_range() -> None:
+    there = [QuartoInstallation(version=Version("1.4.5"), executable=Path("/q"))]
+    with pytest.raises(NoMatchingQuarto, match=r"Quarto version satisfying >=1\.5") as refused:
+        choose_quarto(None, there, SpecifierSet(">=1.5"))
+    assert "Quarto 1.4.5" in refused.value.hint
+    assert choose_quarto(None, [], SpecifierSet(">=1.5")) is None

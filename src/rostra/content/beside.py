@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from rostra.content import r_sources
@@ -20,6 +21,7 @@ from rostra.content.r_sources import Sources
 from rostra.content.tables import Bundle
 from rostra.errors import Forbidden, Gone, Invalid
 from rostra.kinds.kind import Kind
+from rostra.runtimes.matching import spelled
 from rostra.runtimes.r_matching import RMatch, choose_quarto, choose_r
 from rostra.runtimes.r_model import Beside, QuartoInstallation, RInstallation
 
@@ -34,6 +36,7 @@ _NOT_ASKED_FOR = frozenset({"renv", "packrat", "rsconnect", "R"})
 class Wish:
     """What a manifest says beside Python. ``packages`` maps names to versions, empty when it does not say which.
 
+    ``r_range`` and ``quarto_range`` are what the author says is fine, and then decide.
     ``document`` is what to render, empty when the manifest names none.
     """
 
@@ -42,6 +45,8 @@ class Wish:
     document: str = ""
     quarto: Version | None = None
     engines: tuple[str, ...] = ()
+    r_range: SpecifierSet | None = None
+    quarto_range: SpecifierSet | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +105,15 @@ def wish(manifest: Manifest) -> Wish:
     raw = manifest.raw
     metadata, quarto = _section(raw, "metadata"), _section(raw, "quarto")
     named = manifest.entrypoint or _text(metadata.get("primary_rmd"))
-    engines = quarto.get("engines")
+    engines, environment = quarto.get("engines"), _section(raw, "environment")
     return Wish(
         r=_version(raw.get("platform")),
         packages=_packages(_section(raw, "packages")),
         document=named if file_inside(named) else "",
         quarto=_version(quarto.get("version")),
         engines=tuple(_text(each) for each in engines) if isinstance(engines, list) else (),
+        r_range=_range(_section(environment, "r").get("requires")),
+        quarto_range=_range(_section(environment, "quarto").get("requires")),
     )
 
 
@@ -138,7 +145,7 @@ def choose(kind: Kind, wanted: Wish, offer: Beside, say: Any, sources: Sources =
     lists no packages.
 
     Raises:
-        LanguageNotHere, NoMatchingR, PackagesMissing
+        LanguageNotHere, NoMatchingR, NoMatchingQuarto, PackagesMissing
     """
     quarto = _chosen_quarto(kind, wanted, offer, say) if kind.quarto else None
     if not needs_r(kind, wanted):
@@ -147,7 +154,9 @@ def choose(kind: Kind, wanted: Wish, offer: Beside, say: Any, sources: Sources =
         raise LanguageNotHere(kind, "R")
     wanted = _with_lock(wanted, sources, say)
     say(f"Bundle requested R version {wanted.r}" if wanted.r else "Bundle requested no R version")
-    found = choose_r(wanted.r, offer.policy, offer.r)
+    if wanted.r_range:
+        say(f"Bundle requires R {spelled(wanted.r_range)}")
+    found = choose_r(wanted.r, offer.policy, offer.r, wanted.r_range)
     say(f"Using R {found.r.version} from {found.r.executable}: {found.reason}")
     for line in (*(f"Warning: {text}" for text in found.warnings), *_compared(kind, wanted, found, sources)):
         say(line)
@@ -155,7 +164,9 @@ def choose(kind: Kind, wanted: Wish, offer: Beside, say: Any, sources: Sources =
 
 
 def _chosen_quarto(kind: Kind, wanted: Wish, offer: Beside, say: Any) -> QuartoInstallation:
-    found = choose_quarto(wanted.quarto, offer.quarto)
+    if wanted.quarto_range:
+        say(f"Bundle requires Quarto {spelled(wanted.quarto_range)}")
+    found = choose_quarto(wanted.quarto, offer.quarto, wanted.quarto_range)
     if found is None:
         raise LanguageNotHere(kind, "Quarto")
     asked = f" (the bundle was made with {wanted.quarto})" if wanted.quarto else ""
@@ -268,6 +279,13 @@ def _version(value: Any) -> Version | None:
     try:
         return Version(_text(value)[:64]) if value else None
     except InvalidVersion:
+        return None
+
+
+def _range(value: Any) -> SpecifierSet | None:
+    try:
+        return SpecifierSet(_text(value)[:1000]) or None
+    except InvalidSpecifier:
         return None
 
 

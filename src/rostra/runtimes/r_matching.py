@@ -1,7 +1,7 @@
 """Choose the R and the Quarto a piece of content gets, and say why. Pure: no disk, no subprocess.
 
-The rules are those of Python (`matching`), with one difference: ``nearest`` also crosses a MAJOR version when nothing
-else is there, because it means "whatever comes closest".
+The rules are those of Python (`matching`), also that a range decides where a bundle has one, with one difference:
+``nearest`` also crosses a MAJOR version when nothing else is there, because it means "whatever comes closest".
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from rostra.errors import Invalid
 from rostra.runtimes.errors import NoMatchingPython
-from rostra.runtimes.matching import choose
+from rostra.runtimes.matching import choose, spelled
 from rostra.runtimes.model import Policy, Request, Runtime
 from rostra.runtimes.r_model import QuartoInstallation, RInstallation
 
@@ -23,15 +24,37 @@ class NoMatchingR(Invalid):
 
     code = "no-matching-r"
 
-    def __init__(self, wanted: Version | None, policy: Policy, installed: Sequence[Version]) -> None:
+    def __init__(
+        self,
+        wanted: Version | None,
+        policy: Policy,
+        installed: Sequence[Version],
+        requires: SpecifierSet | None = None,
+    ) -> None:
         self.wanted, self.policy, self.installed = wanted, policy, tuple(sorted(installed))
         have = "R " + ", ".join(map(str, self.installed)) if self.installed else "no R"
         rule = {Policy.exact: "the exact version", Policy.major_minor: "the same MAJOR.MINOR"}.get(policy, "")
+        rule = "" if requires else rule  # a range is answered the same way by every policy
+        asked = f" satisfying {spelled(requires)}" if requires else f" {wanted}" if wanted else ""
         super().__init__(
-            "Cannot find compatible environment: no compatible Local environment with R version"
-            + (f" {wanted}" if wanted else ""),
+            f"Cannot find compatible environment: no compatible Local environment with R version{asked}",
             hint=f"This server has {have}{f' and takes only {rule}' if rule and installed else ''}. Publish from one "
             "of these, or ask an administrator to add the version you need under [R] Executable.",
+        )
+
+
+class NoMatchingQuarto(Invalid):
+    """No Quarto lies within the range a bundle has."""
+
+    code = "no-matching-quarto"
+
+    def __init__(self, requires: SpecifierSet, installed: Sequence[Version]) -> None:
+        self.requires, self.installed = requires, tuple(sorted(installed))
+        super().__init__(
+            "Cannot find compatible environment: no compatible Local environment with Quarto version satisfying "
+            + spelled(requires),
+            hint=f"This server has Quarto {', '.join(map(str, self.installed))}. Ask for one of these, or ask an "
+            "administrator to add what you need under [Quarto] Executable.",
         )
 
 
@@ -44,25 +67,40 @@ class RMatch:
     warnings: tuple[str, ...] = ()
 
 
-def choose_r(wanted: Version | None, policy: Policy, installed: Sequence[RInstallation]) -> RMatch:
-    """Return the R for content written with ``wanted`` (None: it does not say).
+def choose_r(
+    wanted: Version | None,
+    policy: Policy,
+    installed: Sequence[RInstallation],
+    requires: SpecifierSet | None = None,
+) -> RMatch:
+    """Return the R for content written with ``wanted`` (None: it does not say) that says it runs on ``requires``.
 
     Raises:
         NoMatchingR: nothing fits; it carries what is installed.
     """
     runtimes = [each.runtime for each in installed]
     try:
-        found = choose(Request(version=wanted), policy, runtimes)
+        found = choose(Request(version=wanted, requires=requires), policy, runtimes)
     except NoMatchingPython:
-        if wanted is None or policy is not Policy.nearest or not runtimes:
-            raise NoMatchingR(wanted, policy, [each.version for each in runtimes]) from None
+        if requires or wanted is None or policy is not Policy.nearest or not runtimes:
+            raise NoMatchingR(wanted, policy, [each.version for each in runtimes], requires) from None
         return _across(wanted, installed)
     return RMatch(_of(found.runtime, installed), found.reason)
 
 
-def choose_quarto(wanted: Version | None, installed: Sequence[QuartoInstallation]) -> QuartoInstallation | None:
-    """Return the oldest Quarto that is not older than ``wanted``, else the newest; None when there is none."""
+def choose_quarto(
+    wanted: Version | None, installed: Sequence[QuartoInstallation], requires: SpecifierSet | None = None
+) -> QuartoInstallation | None:
+    """Return the oldest Quarto that is not older than ``wanted``, else the newest; None when there is none at all.
+
+    Raises:
+        NoMatchingQuarto: there are some, and none within ``requires``.
+    """
     by_age = sorted(installed, key=lambda each: each.version)
+    if requires and by_age:
+        by_age = [each for each in by_age if requires.contains(each.version, prereleases=True)]
+        if not by_age:
+            raise NoMatchingQuarto(requires, [each.version for each in installed])
     newer = [each for each in by_age if wanted is not None and each.version >= wanted]
     return next(iter(newer or by_age[-1:]), None)
 
