@@ -271,8 +271,42 @@ def test_a_failed_run_keeps_the_last_revision_and_says_why(world: World) -> None
     assert item.get().text == before
 
 
+def person(world: World, name: str, item: Direct, role: str = "viewer") -> str:
+    """Make somebody with an address who was let in to the item; return who that is."""
+    body = {
+        "username": name,
+        "email": f"{name}@example.org",
+        "password": "correct horse battery",
+        "user_role": "publisher",
+    }
+    guid: str = world.server.ask("/__api__/v1/users", "POST", body)["guid"]
+    grant = {"principal_guid": guid, "principal_type": "user", "role": role}
+    world.server.ask(f"{item.api}/permissions", "POST", grant)
+    return guid
+
+
+def audience(world: World, item: Direct) -> None:
+    """Let two hear of failures; five others must not."""
+    item.change(access_type="acl")
+    watching, editing, left, locked, tired = (
+        person(world, name, item, "owner" if name == "editing" else "viewer")
+        for name in ("watching", "editing", "left", "locked", "tired")
+    )
+    person(world, "helping", item, "owner")
+    reading = person(world, "reading", item)
+    for guid in (watching, editing, left, locked, tired):
+        assert world.server.get(f"{item.api}/failure-subscribers/{guid}", method="PUT").status == 204
+    variant = world.server.ask(f"{item.api}/variants")[0]["id"]
+    world.server.ask(f"/__api__/variants/{variant}/subscribers", "POST", {"user_guid": reading})
+    (grant,) = (each["id"] for each in world.server.ask(f"{item.api}/permissions") if each["principal_guid"] == left)
+    assert world.server.get(f"{item.api}/permissions/{grant}", method="DELETE").status == 204
+    assert world.server.get(f"/__api__/v1/users/{locked}/lock", method="POST", body=b'{"locked": true}').status == 200
+    assert world.server.get(f"{item.api}/failure-subscribers/{tired}", method="DELETE").status == 204
+
+
 def test_a_report_on_a_python_that_went_mails_that_and_stays_readable(world: World) -> None:
     item = world.deployed(REPORT)
+    audience(world, item)
     before = item.get().text
     config = world.server.config.read_text()
     world.server.stop()
@@ -281,8 +315,17 @@ def test_a_report_on_a_python_that_went_mails_that_and_stays_readable(world: Wor
     try:
         world.mail.taken.clear()
         world.schedule(item)
-        (taken,) = world.mail.wait_for(1, within=60)
-        assert taken.message["Subject"] == "Weekly sales could not be rendered"
+        world.mail.wait_for(3, within=60)
+        task = world.server.ask("/__api__/v1/tasks/send-test-email", "POST", {"to": "last@example.org"})
+        assert world.server.wait_for(task["task_id"])["code"] == 0  # whoever else was written to had mail by now
+        told = {one.recipients[0]: one for one in world.mail.taken}
+        assert sorted(told) == [f"{name}@example.org" for name in ("ada", "editing", "last", "watching")]
+        assert len(world.mail.taken) == 4
+        for name in ("ada", "editing", "watching"):
+            found = told[f"{name}@example.org"]
+            assert found.message["Subject"] == "Weekly sales could not be rendered"
+            assert "which this server no longer offers" in found.part("plain")
+        taken = told["ada@example.org"]
         assert re.search(r"runs on Python 3\.10\.\d+, which this server no longer offers", taken.part("plain"))
         assert "Publish it again" in taken.part("html")
         assert item.get().text == before
