@@ -6,9 +6,7 @@ import asyncio
 import datetime as dt
 import importlib
 import json
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import sqlalchemy as sa
 from packaging.version import Version
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.harness import Row, interleaved, rounds, row
+from benchmarks.harness import Row, interleaved, processor_seconds, rounds, row
 from rostra.auth.tables import User
 from rostra.clock import SystemClock
 from rostra.config.sections import Server as ServerSection
@@ -49,21 +47,10 @@ def run(quick: bool) -> list[Row]:
             "one by one": subject(FEW, _one_by_one),
         }
         seconds = interleaved(subjects, rounds(quick))
-        growth = _growth(subjects["many"], subjects["few"], rounds(quick))
+        many, few = processor_seconds(subjects["many"], subjects["few"], rounds(quick))
         for engine in engines.values():
             runner.run(engine.dispose())
-    return _rows(seconds, growth)
-
-
-def _growth(many: Callable[[], object], few: Callable[[], object], repeats: int) -> float:
-    """Return how much more processor time the many take, in turns: what else the machine does is not counted."""
-    taken: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        for times, work in zip(taken, (many, few), strict=True):
-            started = time.process_time()
-            work()
-            times.append(time.process_time() - started)
-    return statistics.median(taken[0]) / statistics.median(taken[1])
+    return _rows(seconds, many / few)
 
 
 def _rows(seconds: dict[str, float], growth: float) -> list[Row]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.bench_audit import filled
-from benchmarks.harness import Row, rounds, row
+from benchmarks.harness import Row, processor_seconds, rounds, row
 from rostra.api import shapes
 from rostra.api.addresses import Addresses
 from rostra.auth.principals import Principal, Role, Via
@@ -49,21 +47,10 @@ def run(quick: bool) -> list[Row]:
             ("search by a viewer", VIEWER, "Item"),
         ):
             many, few = subject(MANY, who, words), subject(FEW, who, words)
-            found += _rows(what, *_taken(many, few, rounds(quick)))
+            found += _rows(what, *processor_seconds(many, few, rounds(quick)))
         for engine in engines.values():
             runner.run(engine.dispose())
     return found
-
-
-def _taken(many: Callable[[], object], few: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Return the median seconds of processor time of each; they take turns."""
-    taken: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        for times, work in zip(taken, (many, few), strict=True):
-            started = time.process_time()
-            work()
-            times.append(time.process_time() - started)
-    return statistics.median(taken[0]), statistics.median(taken[1])
 
 
 def _rows(what: str, many: float, few: float) -> list[Row]:

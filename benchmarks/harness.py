@@ -43,6 +43,17 @@ def interleaved(subjects: Mapping[str, Callable[[], object]], repeats: int) -> d
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
+def processor_seconds(many: Callable[[], object], few: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Return the median processor time of each; they take turns, and what else the machine does is not counted."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for times, work in zip(taken, (many, few), strict=True):
+            started = time.process_time()
+            work()
+            times.append(time.process_time() - started)
+    return statistics.median(taken[0]), statistics.median(taken[1])
+
+
 def per_call(function: Callable[[], object], *, at_least_seconds: float = 0.02) -> float:
     """Return the seconds of one call of something too quick to time alone."""
     count = 1

@@ -24,7 +24,7 @@ from rostra.app.present import Present
 from rostra.config.load import Loaded, load
 from rostra.content import usage
 from rostra.content.tables import Bundle, Item
-from rostra.content.usage import Asked
+from rostra.content.usage_pages import Asked
 from rostra.db.engine import transaction
 from rostra.environments.spec import Environment, EnvironmentSpec
 from rostra.execution.fake import FakeLauncher

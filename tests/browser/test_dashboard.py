@@ -32,7 +32,7 @@ def application(server: Server) -> Direct:
 def report(server: Server) -> Direct:
     item = new_item(server, title="Weekly figures")
     files = {
-        "report.ipynb": notebook("import time\ntime.sleep(4)\nprint('rendered')"),
+        "report.ipynb": notebook("import os, time\ntime.sleep(float(os.environ.get('PAUSE', 4)))\nprint('rendered')"),
         "requirements.txt": "ipykernel\n",
     }
     item.deploy(files, metadata={"appmode": "jupyter-static", "entrypoint": "report.ipynb"})
@@ -98,6 +98,59 @@ def test_a_report_says_that_a_newer_one_is_being_made(server: Server, page: Page
     expect(opened.locator("body > div[role=status]")).to_have_count(0)
 
 
+@pytest.mark.parametrize("from_the_log", [False, True])
+def test_a_render_is_stopped_and_the_last_one_stays(
+    server: Server, page: Page, report: Direct, from_the_log: bool
+) -> None:
+    variables = f"/__api__/v1/content/{report.guid}/environment"
+    server.ask(variables, "PATCH", [{"name": "PAUSE", "value": "600"}])
+    try:
+        page.goto(f"/connect/apps/{report.guid}")
+        page.get_by_role("button", name="Render now").click()
+        page.wait_for_url("**/connect/tasks/**")
+        expect(page.get_by_text("cell 2 of 2")).to_be_visible()
+        page.goto(f"/connect/apps/{report.guid}")
+        expect(page.get_by_text("It is being rendered")).to_be_visible()
+        if from_the_log:
+            page.get_by_role("link", name="Log", exact=True).first.click()
+            page.wait_for_url("**/logs?job=*")
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.get_by_role("status")).to_have_text("Stopped.")
+        expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+        page.goto(f"/connect/apps/{report.guid}")
+        expect(page.get_by_text("It is being rendered")).to_have_count(0)
+        expect(page.get_by_text("failed").first).to_be_visible()
+        page.goto(f"/content/{report.guid}/")
+        expect(page.get_by_role("heading", name="Weekly figures")).to_be_visible()
+    finally:
+        server.ask(variables, "PATCH", [{"name": "PAUSE", "value": None}])
+
+
+def test_a_password_is_changed_by_whose_it_is(server: Server, browser: Browser) -> None:
+    person = {"username": "hedy", "user_role": "viewer", "password": "correct horse"}
+    assert server.get("/__api__/v1/users", method="POST", body=json.dumps(person).encode()).status in (201, 409)
+    with browser.new_context(base_url=server.url) as context:
+        page = context.new_page()
+        sign_in(page, "hedy", "correct horse")
+        page.get_by_role("link", name="hedy").click()
+        for label, text in (("Present password", "correct horse"), ("New password", "battery staple")):
+            page.get_by_label(label).fill(text)
+        page.get_by_label("Once more").fill("battery staple")
+        page.get_by_role("button", name="Change the password").click()
+        expect(page.get_by_role("status")).to_contain_text("The password is changed.")
+        page.get_by_role("button", name="Sign out").click()
+        sign_in(page, "hedy", "battery staple")
+        expect(page.get_by_role("heading", name="Content")).to_be_visible()
+
+
+def sign_in(page: Page, name: str, password: str) -> None:
+    page.goto("/connect/")
+    page.locator("#username").fill(name)
+    page.locator("#password").fill(password)
+    page.locator("[data-automation=login-panel-submit]").click()
+    page.wait_for_url("**/connect/**")
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -105,6 +158,8 @@ def test_a_report_says_that_a_newer_one_is_being_made(server: Server, page: Page
             "",
             "?show=all",
             "runtimes",
+            "runtimes/environments",
+            "people/{me}",
             "people",
             "groups",
             "server",
@@ -118,11 +173,12 @@ def test_a_report_says_that_a_newer_one_is_being_made(server: Server, page: Page
     ],
 )
 def test_every_page_fits_a_phone_and_needs_no_script(
-    phone: Page, application: Direct, report: Direct, path: str
+    server: Server, phone: Page, application: Direct, report: Direct, path: str
 ) -> None:
     refused: list[str] = []
     phone.on("console", lambda message: refused.append(message.text))
-    answer = phone.goto("/connect/" + path.format(app=application.guid, report=report.guid))
+    me = server.ask("/__api__/v1/user")["guid"] if "{me}" in path else ""
+    answer = phone.goto("/connect/" + path.format(app=application.guid, report=report.guid, me=me))
     assert answer is not None
     assert answer.status == 200
     expect(phone.get_by_role("heading", level=1)).to_be_visible()

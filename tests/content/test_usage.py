@@ -11,7 +11,8 @@ from support.items import NOW, add_item, add_user
 
 from rostra.content import usage
 from rostra.content.tables import Item, Visit
-from rostra.content.usage import Asked, Collected, Seen
+from rostra.content.usage import Collected, Seen
+from rostra.content.usage_pages import Asked
 from rostra.db.engine import Sessions, transaction
 
 pytestmark = pytest.mark.anyio

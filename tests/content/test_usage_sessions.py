@@ -11,7 +11,7 @@ from support.items import NOW, add_item, add_user
 
 from rostra.content import usage_sessions
 from rostra.content.tables import UsageSession
-from rostra.content.usage import Asked
+from rostra.content.usage_pages import Asked
 from rostra.content.usage_sessions import Collected, Told
 from rostra.db.engine import Sessions, transaction
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth.tables import User
 from rostra.content.tables import Item, Visit
+from rostra.content.usage_pages import Asked, Bounds, Pages, Query
 from rostra.db.engine import Sessions, transaction
 
 PATH_LENGTH, AGENT_LENGTH = 1000, 250  # characters kept
@@ -33,16 +35,6 @@ class Seen:
     agent: str
     bundle_id: int | None = None
     rendering_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Which visits are wanted: of these items (None: any), in [``since``, ``until``), only of shown files when so."""
-
-    items: Collection[int] | None = None
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-    only_shown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,37 +97,19 @@ async def store(session: AsyncSession, batch: Sequence[Seen]) -> int:
     return len(rows)
 
 
-async def listing(
-    session: AsyncSession,
-    asked: Asked,
-    *,
-    limit: int,
-    after: int | None = None,
-    before: int | None = None,
-    newest_first: bool = False,
-) -> list[Row]:
-    """Return visits in the order they were written. ``after`` and ``before`` are ids, exclusive, in that order.
-
-    With ``before`` alone the last ``limit`` before it are returned, still in order.
-    """
-    backwards = before is not None and after is None
-    down = newest_first != backwards
-    wanted = _filtered(_COLUMNS, asked)
-    for bound, comes_later in ((after, True), (before, False)):
-        if bound is not None:
-            wanted = wanted.where(Visit.id < bound if newest_first == comes_later else Visit.id > bound)
-    wanted = wanted.order_by(Visit.id.desc() if down else Visit.id).limit(limit)
-    rows = [Row(**row._mapping) for row in await session.execute(wanted)]
-    return rows[::-1] if backwards else rows
+async def listing(session: AsyncSession, asked: Asked, *, limit: int, **bounds: Unpack[Bounds]) -> list[Row]:
+    """Return visits, in pages as `Pages.rows` makes them."""
+    rows = await _PAGES.rows(session, _filtered(_COLUMNS, asked), limit=limit, **bounds)
+    return [Row(**row._mapping) for row in rows]
 
 
 async def last(session: AsyncSession, asked: Asked, *, limit: int, newest_first: bool = False) -> int | None:
     """Return the id after which the last page begins; None when everything fits on one."""
-    order = Visit.id if newest_first else Visit.id.desc()
-    wanted = _filtered(sa.select(Visit.id), asked).order_by(order).offset(limit).limit(1)
-    return (await session.execute(wanted)).scalar_one_or_none()
+    wanted = _filtered(sa.select(Visit.id), asked)
+    return await _PAGES.last(session, wanted, limit=limit, newest_first=newest_first)
 
 
+_PAGES = Pages(Visit.id, Visit.item_id, Visit.at)
 _COLUMNS = (
     sa.select(
         Visit.id.label("id"),
@@ -152,13 +126,8 @@ _COLUMNS = (
 )
 
 
-def _filtered(wanted: sa.Select, asked: Asked) -> sa.Select:  # type: ignore[type-arg]
-    if asked.items is not None:
-        wanted = wanted.where(Visit.item_id.in_(sorted(asked.items)))
-    if asked.since is not None:
-        wanted = wanted.where(Visit.at >= asked.since)
-    if asked.until is not None:
-        wanted = wanted.where(Visit.at < asked.until)
+def _filtered(wanted: Query, asked: Asked) -> Query:
+    wanted = _PAGES.filtered(wanted, asked)
     return wanted.where(Visit.bundle_id.is_not(None)) if asked.only_shown else wanted
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth.tables import User
 from rostra.content.tables import Item, UsageSession
-from rostra.content.usage import KEPT, Asked, ids_of
+from rostra.content.usage import KEPT, ids_of
+from rostra.content.usage_pages import Asked, Bounds, Pages
 from rostra.db.engine import Sessions, alone, transaction
 
 SILENT = dt.timedelta(seconds=120)  # four reminders missed
@@ -117,35 +119,19 @@ async def prune(session: AsyncSession, now: dt.datetime, kept: dt.timedelta = KE
     await session.execute(sa.delete(UsageSession).where(UsageSession.began_at < now - kept))
 
 
-async def listing(
-    session: AsyncSession,
-    asked: Asked,
-    *,
-    limit: int,
-    after: int | None = None,
-    before: int | None = None,
-    newest_first: bool = False,
-) -> list[Row]:
-    """Return sessions in the order they were written; pages as `usage.listing` makes them."""
-    backwards = before is not None and after is None
-    down = newest_first != backwards
-    wanted = _filtered(_COLUMNS, asked)
-    for bound, comes_later in ((after, True), (before, False)):
-        if bound is not None:
-            later = newest_first == comes_later
-            wanted = wanted.where(UsageSession.id < bound if later else UsageSession.id > bound)
-    wanted = wanted.order_by(UsageSession.id.desc() if down else UsageSession.id).limit(limit)
-    rows = [Row(**row._mapping) for row in await session.execute(wanted)]
-    return rows[::-1] if backwards else rows
+async def listing(session: AsyncSession, asked: Asked, *, limit: int, **bounds: Unpack[Bounds]) -> list[Row]:
+    """Return sessions, in pages as `Pages.rows` makes them."""
+    rows = await _PAGES.rows(session, _PAGES.filtered(_COLUMNS, asked), limit=limit, **bounds)
+    return [Row(**row._mapping) for row in rows]
 
 
 async def last(session: AsyncSession, asked: Asked, *, limit: int, newest_first: bool = False) -> int | None:
     """Return the id after which the last page begins; None when everything fits on one."""
-    order = UsageSession.id if newest_first else UsageSession.id.desc()
-    wanted = _filtered(sa.select(UsageSession.id), asked).order_by(order).offset(limit).limit(1)
-    return (await session.execute(wanted)).scalar_one_or_none()
+    wanted = _PAGES.filtered(sa.select(UsageSession.id), asked)
+    return await _PAGES.last(session, wanted, limit=limit, newest_first=newest_first)
 
 
+_PAGES = Pages(UsageSession.id, UsageSession.item_id, UsageSession.began_at)
 _COLUMNS = (
     sa.select(
         UsageSession.id.label("id"),
@@ -157,11 +143,3 @@ _COLUMNS = (
     .join(Item, Item.id == UsageSession.item_id)
     .outerjoin(User, User.id == UsageSession.user_id)
 )
-
-
-def _filtered(wanted: sa.Select, asked: Asked) -> sa.Select:  # type: ignore[type-arg]
-    if asked.items is not None:
-        wanted = wanted.where(UsageSession.item_id.in_(sorted(asked.items)))
-    if asked.since is not None:
-        wanted = wanted.where(UsageSession.began_at >= asked.since)
-    return wanted if asked.until is None else wanted.where(UsageSession.began_at < asked.until)

@@ -20,7 +20,8 @@ from rostra.auth.principals import Principal
 from rostra.clock import wire_time
 from rostra.content import access, usage
 from rostra.content.tables import Item, Rendering
-from rostra.content.usage import Asked, Row
+from rostra.content.usage import Row
+from rostra.content.usage_pages import Asked
 from rostra.errors import Invalid
 from rostra.rendering.tables import Variant
 
