@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import struct
 import zlib
 
 import pytest
 from support.browsing import browser
 from support.controlling import World
+
+from rostra.db.engine import transaction
+from rostra.jobs.tables import Task
 
 pytestmark = pytest.mark.anyio
 
@@ -282,6 +286,27 @@ async def test_processes_are_ended_one_by_one_and_all_at_once(world: World) -> N
         assert "Its processes were ended." in ada.page
     assert not set(second) & set(world.running(guid))
     assert (await last_entry(world))["action"] == "restart_content"
+
+
+@pytest.mark.parametrize("where", ["", "/logs"])
+async def test_a_render_that_waits_can_be_stopped_on_its_pages(world: World, where: str) -> None:
+    guid, now = await world.document(), world.house.clock.now()
+    async with transaction(world.control.tools.sessions) as session:  # another server is busy with the same document
+        busy = Task(id="busy", kind="elsewhere", payload={}, subject=guid, created_at=now, started_at=now)
+        busy.worker, busy.leased_until = "elsewhere/0", now + dt.timedelta(days=1)
+        session.add(busy)
+    async with browser(world, "ada") as ada:
+        assert "It is being rendered" not in await ada.open(f"/connect/apps/{guid}")
+        await ada.submit("/render")
+        task = ada.at.rpartition("/")[2]
+        page = await ada.open(f"/connect/apps/{guid}{where}")
+        assert ("It is being rendered" in page) == (not where)
+        await ada.submit("/end-job")
+        assert "Stopped." in ada.page
+        assert "It is being rendered" not in await ada.open(f"/connect/apps/{guid}")
+    done = await world.finished(task)
+    assert done["code"] != 0
+    assert "topped" in done["error"]
 
 
 async def test_deploying_again_begins_a_task_and_is_in_the_audit_log(world: World) -> None:
