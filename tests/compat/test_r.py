@@ -8,34 +8,22 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import websockets
 from support import interpreters
-from support.publishing import ROOT, Published, Publisher
+from support.publishing import Published, Publisher
+from support.r_world import R, lacking
 from support.server import Server, running_server
 
 PACKAGES = ("rmarkdown", "reticulate", "shiny", "plumber", "rsconnect")
 MINORS = ("3.9", "3.11")
-R = shutil.which("R")
-
-
-def lacking() -> str:
-    """Return why these tests cannot run here; empty when they can."""
-    if R is None:
-        return "no R on this machine"
-    if shutil.which("pandoc") is None:
-        return "no pandoc on this machine"
-    question = "cat(Filter(function(p) !nzchar(system.file(package = p)), commandArgs(TRUE)))"
-    asked = subprocess.run([R, "--no-echo", "--vanilla", "-e", question, "--args", *PACKAGES],
-                           capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
-    return f"R lacks {asked.stdout}" if asked.stdout.strip() else ""
-
-
-WHY = lacking()
+WHY = lacking(*PACKAGES)
 pytestmark = [
     pytest.mark.r,
     pytest.mark.compat,
@@ -90,6 +78,15 @@ def test_a_report_computes_and_draws_with_its_own_python(publisher: Publisher, m
     assert "South" in page, "R has read what Python worked out"
     assert item["app_mode"] == "rmd-static"
     assert f"Using R {item['r_version']} from " in report.output
+    packages = publisher.server.ask(f"/__api__/v1/content/{report.guid}/packages")
+    (pandas,) = [each["version"] for each in packages if each["name"] == "pandas"]
+    assert f"with pandas {pandas}" in page
+
+
+def test_each_python_has_packages_of_its_own(publisher: Publisher) -> None:
+    pages = [publisher.server.get(published(publisher, "rmarkdown", minor).path).text for minor in MINORS]
+    old, new = [re.findall(r"with pandas ([0-9.]+[0-9])", page)[0] for page in pages]
+    assert old != new, "the newest pandas for 3.9 is not the newest"
 
 
 @pytest.mark.parametrize("minor", MINORS)
@@ -193,19 +190,76 @@ def test_a_bundle_is_published_through_the_api(publisher: Publisher) -> None:
     assert json.loads(server.get(f"/content/{item['guid']}/").text)["python"].startswith("3.9.")
 
 
-def test_the_r_client_publishes_with_an_api_key(server: Server, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "samples/plumber", tmp_path / "api", ignore=shutil.ignore_patterns("*.json", "*.txt"))
-    (tmp_path / "api/plumber.R").write_text("#* @get /\nfunction() list(from = 'the R client')\n")
-    script = f"""
-        options(rsconnect.check.certificate = FALSE, rsconnect.http = "internal")
-        rsconnect::addServer("{server.url}/__api__", name = "rostra", quiet = TRUE)
-        rsconnect::connectApiUser(account = "admin", server = "rostra", apiKey = "{server.key}", quiet = TRUE)
-        rsconnect::deployAPI("{tmp_path}/api", server = "rostra", account = "admin", appName = "fromr",
-                             launch.browser = FALSE, logLevel = "verbose")
-    """
-    assert R is not None
-    words, environ = ("--no-echo", "--no-save", "--no-restore", "-e", script), {**os.environ, "HOME": str(tmp_path)}
-    done = subprocess.run([R, *words], env=environ, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{server.log_text()[-3000:]}"
-    (item,) = [each for each in server.ask("/__api__/v1/content") if each["name"] == "fromr"]
-    assert "the R client" in server.get(f"/content/{item['guid']}/").text
+@dataclass(frozen=True)
+class Client:
+    """The R client as its users have it, in a home of its own."""
+
+    server: Server
+    home: Path
+
+    def run(self, deploy: str) -> tuple[dict[str, Any], str]:
+        """Publish with this R expression; return the item it made and what the client printed."""
+        before = {each["guid"] for each in self.server.ask("/__api__/v1/content")}
+        script = f"""
+            options(rsconnect.check.certificate = FALSE, rsconnect.http = "internal")
+            rsconnect::addServer("{self.server.url}/__api__", name = "rostra", quiet = TRUE)
+            rsconnect::connectApiUser(account = "admin", server = "rostra", apiKey = "{self.server.key}", quiet = TRUE)
+            {deploy}
+        """
+        assert R is not None
+        words, environ = (
+            ("--no-echo", "--no-save", "--no-restore", "-e", script),
+            {**os.environ, "HOME": str(self.home)},
+        )
+        done = subprocess.run([R, *words], env=environ, capture_output=True, text=True, timeout=400, check=False)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.server.log_text()[-3000:]}"
+        (item,) = [each for each in self.server.ask("/__api__/v1/content") if each["guid"] not in before]
+        return item, done.stdout + done.stderr
+
+
+@pytest.fixture
+def client(server: Server, tmp_path: Path) -> Client:
+    return Client(server, tmp_path)
+
+
+USUAL = 'server = "rostra", account = "admin", launch.browser = FALSE, logLevel = "verbose"'
+
+
+def test_the_r_client_publishes_an_api(client: Client) -> None:
+    (client.home / "api").mkdir()
+    (client.home / "api/plumber.R").write_text("#* @get /\nfunction() list(from = 'the R client')\n")
+    item, _ = client.run(f'rsconnect::deployAPI("{client.home}/api", appName = "fromr", {USUAL})')
+    assert (item["app_mode"], item["name"]) == ("api", "fromr")
+    assert "the R client" in client.server.get(f"/content/{item['guid']}/").text
+
+
+def test_the_r_client_publishes_a_document_with_its_python(client: Client) -> None:
+    """The client lists the packages of the Python it is told, as an author's machine has them."""
+    python = client.home / "venv/bin/python"
+    subprocess.run([sys.executable, "-m", "venv", client.home / "venv"], check=True, timeout=200)
+    (client.home / "doc").mkdir()
+    (client.home / "doc/report.Rmd").write_text(
+        "---\ntitle: From R\nparams:\n  n: 3\noutput: html_document\n---\n\n"
+        "```{r}\nlibrary(reticulate)\n```\n\n```{python}\nimport sys\nprint(sys.version, r.params['n'] * 7)\n```\n"
+    )
+    item, said = client.run(
+        f'rsconnect::deployDoc("{client.home}/doc/report.Rmd", appName = "docfromr", python = "{python}", {USUAL})'
+    )
+    assert item["app_mode"] == "rmd-static", said
+    assert item["parameterized"] is True
+    assert item["py_version"], said
+    page = client.server.get(f"/content/{item['guid']}/").text
+    assert re.search(rf"{re.escape(item['py_version'])} .*21", page), page[-3000:]
+
+
+def test_the_r_client_publishes_an_application_and_publishes_it_again(client: Client) -> None:
+    (client.home / "app").mkdir()
+    source = "library(shiny)\nshinyApp(fluidPage(h1('WORD')), function(input, output) {})\n"
+    (client.home / "app/app.R").write_text(source.replace("WORD", "Made in R"))
+    item, _ = client.run(f'rsconnect::deployApp("{client.home}/app", appName = "appfromr", {USUAL})')
+    assert item["app_mode"] == "shiny"
+    assert "Made in R" in client.server.get(f"/content/{item['guid']}/").text
+    (client.home / "app/app.R").write_text(source.replace("WORD", "Made again"))
+    with pytest.raises(ValueError, match="unpack"):  # no further item: it is the same one
+        client.run(f'rsconnect::deployApp("{client.home}/app", appName = "appfromr", {USUAL}, forceUpdate = TRUE)')
+    assert "Made again" in client.server.get(f"/content/{item['guid']}/").text

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from support import interpreters
 from support.accounts import signed_in
 from support.direct import Direct
 from support.mail import PASSWORD, USER, MailServer, mail_server
-from support.r_world import lacking, publish, rmd
+from support.r_world import lacking, publish, redeploy, rmd
 from support.sdk import NEWEST, Sdk, installed
 from support.server import Server, free_port, running_server
+from support.watching import until, within
 
 WHY = lacking("rmarkdown")
 pytestmark = [
@@ -162,6 +165,7 @@ def test_the_sdk_renders_it_again_and_with_values(world: World, pytestconfig: py
     told = json.loads(
         sdk.run(f"""
 import json
+import re
 from posit import connect
 client = connect.Client()
 item = client.content.get("{item.guid}")
@@ -175,3 +179,199 @@ print(json.dumps(asked))
     )
     assert len(world.renderings(item)) == 2
     assert "Sales of north" in world.server.get(told["path"]).text
+
+
+MAILS = """\
+```{r}
+write.csv(data.frame(a = 1:2), "numbers.csv", row.names = FALSE)
+png("dot.png", 300, 300); plot.new(); invisible(dev.off())
+encoded <- paste(xfun::base64_encode("dot.png"), collapse = "")
+rmarkdown::output_metadata$set(
+  rsc_email_subject = paste("Figures for", params$who),
+  rsc_email_body_html = paste("<p style='color:teal'>Dear all, <b>good</b> news.</p>",
+    "<img src='cid:dot.png'><script>x()</script>"),
+  rsc_email_body_text = "Dear all, good news.",
+  rsc_email_images = list("dot.png" = encoded),
+  rsc_email_attachments = list("numbers.csv"),
+  rsc_output_files = list("numbers.csv")
+)
+if (params$quiet) rmarkdown::output_metadata$set(rsc_email_suppress_scheduled = TRUE)
+if (params$bare) rmarkdown::output_metadata$set(rsc_email_suppress_report_attachment = TRUE)
+```
+
+The report itself.
+"""
+MAIL_PARAMETERS = "params:\n  who: everybody\n  quiet: false\n  bare: false\n"
+
+
+def test_a_report_writes_its_mail_itself(world: World) -> None:
+    item = publish(world.server, rmd(MAILS, MAIL_PARAMETERS))
+    world.mail.taken.clear()
+    world.soon(item)
+    (taken,) = world.mail.wait_for(1, within=120)
+    assert (taken.tls, taken.recipients) == (True, ["ada@example.org"])
+    assert taken.message["Subject"] == "Figures for everybody"
+    assert taken.part("plain").startswith("Dear all, good news.")
+    html = taken.part("html")
+    assert "<b>good</b> news" in html
+    assert "The report itself" not in html
+    assert "<script" not in html
+    cid = re.search(r'src="cid:([0-9a-f]+@picture)"', html)
+    assert cid, html
+    pictures = [part for part in taken.message.walk() if part["Content-ID"] == f"<{cid[1]}>"]
+    assert [part.get_content()[:4] for part in pictures] == [b"\x89PNG"]
+    attached = {part.get_filename(): part.get_content() for part in taken.message.iter_attachments()}
+    assert set(attached) == {"report.html", "numbers.csv"}
+    assert "The report itself." in attached["report.html"]
+    assert attached["numbers.csv"].split() == ['"a"', "1", "2"]
+
+
+def test_a_report_leaves_itself_out_or_says_that_nobody_is_mailed(world: World) -> None:
+    item = publish(world.server, rmd(MAILS, MAIL_PARAMETERS))
+    variant = world.server.ask(f"{item.api}/variants", "POST", {"name": "Bare", "parameters": {"bare": True}})
+    quiet = world.server.ask(f"{item.api}/variants", "POST", {"name": "Quiet", "parameters": {"quiet": True}})
+    world.mail.taken.clear()
+    world.soon(item, quiet["key"])
+    until(lambda: world.renderings(item, quiet["key"]), within(60), "the quiet one is not rendered")
+    world.soon(item, variant["key"])
+    (taken,) = world.mail.wait_for(1, within=120)
+    assert [part.get_filename() for part in taken.message.iter_attachments()] == ["numbers.csv"]
+    assert f"v{variant['key']}/_rev" in taken.part("plain")
+
+
+def test_what_a_report_declares_in_its_header_counts(world: World) -> None:
+    header = (
+        "rmd_output_metadata:\n  rsc_output_files: [notes.txt, '../outside.txt']\n"
+        "  rsc_email_subject: From the header\n"
+    )
+    item = publish(world.server, rmd("```{r}\nwriteLines('one', 'notes.txt')\n```", header))
+    world.mail.taken.clear()
+    world.soon(item)
+    (taken,) = world.mail.wait_for(1, within=120)
+    assert taken.message["Subject"] == "From the header"
+    assert "one" in item.get("notes.txt").text
+
+
+def test_output_files_are_kept_with_their_revision(world: World) -> None:
+    body = (
+        "```{r}\nwriteLines(as.character(params$n), 'out.txt')\n"
+        "rmarkdown::output_metadata$set(rsc_output_files = list('out.txt'))\n```\n\n[the file](out.txt)"
+    )
+    item = publish(world.server, rmd(body, "params:\n  n: 1\n"))
+    (first,) = world.renderings(item)
+    variant = world.server.ask(f"{item.api}/variants")[0]
+    world.server.ask(f"{item.api}/variants/{variant['key']}", "PATCH", {"parameters": {"n": 2}})
+    assert world.render(item)["code"] == 0
+    found = item.get("out.txt")
+    assert (found.text, found.headers["content-type"].partition(";")[0]) == ("2\n", "text/plain")
+    assert item.get(f"_rev{first['id']}/out.txt").text == "1\n"
+    item.change(access_type="acl")
+    assert item.get("out.txt", Authorization="").status in (401, 403)
+    with signed_in(world.server, "yves") as browser:
+        assert browser.get(f"{item.path}out.txt").status_code in (403, 404)
+
+
+def test_a_failed_report_tells_its_owner_and_watchers_the_lines(world: World) -> None:
+    item = publish(world.server, rmd("```{r}\nif (params$n > 1) stop('no such harvest')\n```", "params:\n  n: 1\n"))
+    world.server.ask(item.api, "PATCH", {"title": "Harvest"})
+    watcher = world.server.ask(
+        "/__api__/v1/users", "POST",
+        {"username": "zoe", "email": "zoe@example.org", "user_role": "viewer", "password": "correct horse"},
+    )  # fmt: skip
+    assert world.server.get(f"{item.api}/failure-subscribers/{watcher['guid']}", method="PUT").status == 204
+    variant = world.server.ask(f"{item.api}/variants")[0]
+    world.server.ask(f"{item.api}/variants/{variant['key']}", "PATCH", {"parameters": {"n": 2}})
+    world.mail.taken.clear()
+    world.soon(item)
+    mails = {taken.recipients[0]: taken for taken in world.mail.wait_for(2, within=120)}
+    assert set(mails) == {"ada@example.org", "zoe@example.org"}
+    assert {str(taken.message["Subject"]) for taken in mails.values()} == {"Harvest could not be rendered"}
+    owner = mails["ada@example.org"].part("plain")
+    assert "no such harvest" in owner
+    assert re.search(r"report.Rmd, lines? \d+", owner), owner
+    assert len(world.renderings(item)) == 1
+
+
+def test_subscribers_get_their_report_as_long_as_they_may_see_it(world: World) -> None:
+    item = publish(world.server, rmd("Text."))
+    item.change(access_type="acl")
+    made = [
+        world.server.ask(
+            "/__api__/v1/users", "POST",
+            {"username": name, "email": f"{name}@example.org", "user_role": "viewer", "password": "correct horse"},
+        )
+        for name in ("quin", "rosa", "saul")
+    ]  # fmt: skip
+    variant = world.server.ask(f"/__api__/applications/{item.guid}/variants")[0]
+    for person in made[:2]:
+        world.server.ask(f"/__api__/variants/{variant['id']}/subscribers", "POST", {"guid": person["guid"]})
+    for person in (made[0], made[2]):
+        given = {"principal_guid": person["guid"], "principal_type": "user", "role": "viewer"}
+        world.server.ask(f"{item.api}/permissions", "POST", given)
+    world.mail.taken.clear()
+    world.soon(item)
+    mails = world.mail.wait_for(2, within=120)
+    assert {taken.recipients[0] for taken in mails} == {"ada@example.org", "quin@example.org"}
+    world.server.ask(f"/__api__/variants/{variant['id']}", "POST", {"email_all": True})
+    world.mail.taken.clear()
+    world.soon(item)
+    mails = world.mail.wait_for(3, within=120)
+    assert {taken.recipients[0].partition("@")[0] for taken in mails} == {"ada", "quin", "saul"}
+
+
+def test_a_first_render_that_failed_points_at_its_lines_and_leads_to_its_log(world: World) -> None:
+    item = publish(world.server, rmd("Text.\n\n```{r harvest}\nstop('no such harvest')\n```"), good=False)
+    html = {"Accept": "text/html"}
+    page = item.get(**html)
+    assert page.status == 502
+    assert re.search(r"report.Rmd, lines? \d+[-\d]*: no such harvest", page.text), page.text
+    (job,) = [one for one in world.server.ask(f"{item.api}/jobs") if one["tag"] == "build_report"]
+    assert f"/apps/{item.guid}/logs?job={job['key']}" in page.text
+    visitor = item.get(Authorization="", **html)
+    assert (visitor.status, "no such harvest" in visitor.text) == (502, False)
+    redeploy(item, rmd("Good."))
+    assert "Good." in item.get(**html).text
+    (made,) = world.renderings(item)
+    assert world.server.ask(f"{item.api}/jobs/{made['job_key']}/log")["entries"], "each revision has its log"
+
+
+SLOW = """\
+```{r}
+cat("the chunk runs\\n", file = stderr())
+if (params$slow) { system("sleep 61.75 & disown 2>/dev/null; true"); Sys.sleep(600) }
+```
+
+Done.
+"""
+
+
+def test_the_sdk_ends_a_render_and_the_last_revision_stays(
+    world: World, pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    item = publish(world.server, rmd(SLOW, "params:\n  slow: false\n"))
+    (first,) = world.renderings(item)
+    variant = world.server.ask(f"{item.api}/variants")[0]
+    world.server.ask(f"{item.api}/variants/{variant['key']}", "PATCH", {"parameters": {"slow": True}})
+    sdk = Sdk(installed(pytestconfig, NEWEST), world.server, tmp_path)
+    task = world.server.ask(f"{item.api}/render", "POST", {})["task_id"]
+    until(_sleepers, within(60), "the chunk does not begin")
+    sdk.run(f"""
+from posit import connect
+client = connect.Client()
+item = client.content.get("{item.guid}")
+(job,) = [job for job in item.jobs if job["status"] == 0]
+job.destroy()
+""")
+    until(lambda: not _sleepers(), within(30), "a process is left")
+    me = world.server.ask("/__api__/v1/user")["username"]
+    done = world.server.wait_for(task)
+    assert (done["code"], done["error"]) == (1, f"It was stopped by {me}.")
+    assert [one["id"] for one in world.renderings(item)] == [first["id"]]
+    assert "Done." in item.get().text
+    job = world.server.ask(f"{item.api}/jobs")[0]
+    assert (job["exit_code"], job["status"]) == (-9, 2)
+
+
+def _sleepers() -> list[int]:
+    found = psutil.process_iter(["cmdline"])
+    return [each.pid for each in found if each.info["cmdline"] == ["sleep", "61.75"]]

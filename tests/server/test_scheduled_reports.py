@@ -228,7 +228,7 @@ LONG = notebook(
 
 
 def test_a_job_that_is_killed_leaves_no_process_and_says_so(world: World) -> None:
-    item = world.deployed(LONG)
+    item, me = world.deployed(LONG), world.server.ask("/__api__/v1/user")["username"]
     (first,) = world.renderings(item)
     variant = world.server.ask(f"{item.api}/variants")[0]
     world.server.ask(f"{item.api}/variants/{variant['key']}", "PATCH", {"parameters": {"region": "slow"}})
@@ -242,11 +242,11 @@ def test_a_job_that_is_killed_leaves_no_process_and_says_so(world: World) -> Non
     assert killed["job_key"] == job["key"]
     until(lambda: not _sleeps(), within(20), "its process is left")
     done = world.server.wait_for(task)
-    assert (done["code"], done["error"]) == (1, "It was stopped on request.")
+    assert (done["code"], done["error"]) == (1, f"It was stopped by {me}.")
     ended = world.server.ask(f"{item.api}/jobs/{job['key']}")
     assert (ended["status"], ended["exit_code"]) == (2, -9)
     entries = world.server.ask(f"{item.api}/jobs/{job['key']}/log")["entries"]
-    assert entries[-1]["data"] == "It was stopped on request."
+    assert entries[-1]["data"] == f"It was stopped by {me}."
     assert world.renderings(item) == [first]
     again = world.server.get(f"{item.api}/jobs/{job['key']}", method="DELETE")
     assert (again.status, json.loads(again.text)["code"]) == (409, 163)

@@ -245,7 +245,7 @@ async def world(engine: AsyncEngine, settings: Settings, **changes: Any) -> Asyn
     async def on_item_changed(guid: str) -> None:
         changed.append(guid)
 
-    async def stop_job(key: str) -> None:
+    async def stop_job(key: str, _by: str) -> None:
         stopped.append(key)
 
     live = Services(

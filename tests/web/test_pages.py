@@ -51,7 +51,7 @@ PAGES: dict[str, tuple[int, Make]] = {
     ),
     "failed to render": (
         502,
-        lambda r: pages.failed_to_render(SITE, r, title=HOSTILE, owner=HOSTILE, reason=HOSTILE, lines=LINES),
+        lambda r: pages.failed_to_render(SITE, r, title=HOSTILE, owner=HOSTILE, reason=HOSTILE, logs_url="/x"),
     ),
     "runtime gone": (
         502,

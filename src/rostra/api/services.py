@@ -104,8 +104,8 @@ class Services:
     ``on_item_changed`` is called with the guid after the commit of anything that may change who sees it or how it runs:
     access, permissions, vanity path, process settings, variables, locking, owner, deletion. ``on_credential_changed``
     is called after a key was revoked. ``tries`` counts wrong passwords. ``stop_job`` ends the job with that key,
-    a process or a task with all it started, and returns once nothing of it is left. ``running`` is how many processes
-    answer for each item, by its guid; ``taken`` what each process takes of the machine now.
+    a process or a task with all it started, for somebody whose name is said, and returns once nothing of it is left.
+    ``running`` is how many processes answer for each item, by its guid; ``taken`` what each takes of the machine now.
     """
 
     sessions: Sessions
@@ -124,7 +124,7 @@ class Services:
     enqueue_cache_removal: Callable[[AsyncSession, str, str, int], Awaitable[TaskId]]
     on_item_changed: Callable[[str], Awaitable[None]]
     on_credential_changed: Callable[[], None]
-    stop_job: Callable[[str], Awaitable[None]]
+    stop_job: Callable[[str, str], Awaitable[None]]
     beside: Callable[[], Awaitable[Beside]] = nothing_beside
     reports: Reports
     git: FromGit

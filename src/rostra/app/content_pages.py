@@ -27,14 +27,14 @@ from rostra.content.beside import ProgramGone
 from rostra.content.builds import RuntimeGone
 from rostra.content.paths import Place, place, pool_key
 from rostra.content.processes import Processes
-from rostra.content.tables import Bundle, Item, Rendering
+from rostra.content.tables import Bundle, Item, Job, Rendering
 from rostra.content.tools import Tools
 from rostra.content.usage import Record, Seen
 from rostra.db.engine import transaction
 from rostra.errors import NotSignedIn, Problem
 from rostra.execution.pool import StartFailed
 from rostra.kinds.kind import Mode
-from rostra.kinds.registry import by_name
+from rostra.kinds.registry import ALL, by_name
 from rostra.rendering import serving, variants
 from rostra.rendering.tables import Variant
 from rostra.web import pages
@@ -42,6 +42,7 @@ from rostra.web.site import Site
 
 THUMBNAIL = "__thumbnail__"
 NOTICE = "Rostra-Notice"  # says in words what somebody should know of a page that is shown all the same
+_DOCUMENTS = frozenset(kind.job_tag for kind in ALL.values() if kind.mode is Mode.rendered)
 FULL_SECONDS = 3  # after which a visitor who found no room is told to try again
 
 
@@ -56,6 +57,7 @@ class Visit:
     rest: str  # the decoded path behind the item's own, or its variant's
     slash_missing: bool  # behind the variant's key
     making: Making | None
+    failed: Job | None
     refreshing: bool  # a newer rendering of what is shown is on its way
     principal: Principal | None
     owner: str
@@ -130,6 +132,7 @@ class ContentPages:
                     return None
                 slash_missing, rest = "/" not in rest, rest[len(variant.key) + 1 :][1:]
             rendering = await _rendering(session, bundle, where, variant, rest)
+            now = None if rendering else await making.of_item(session, item.guid)
             newest = rendering is not None and rendering.active and serving.wanted(rest).revision is None
             told = newest and where.bundle_id is None and notices.for_a_person(request)
             draft = where.bundle_id is not None or (rendering is not None and not rendering.shown)
@@ -140,7 +143,8 @@ class ContentPages:
                 rendering=rendering,
                 rest=rest,
                 slash_missing=slash_missing,
-                making=None if rendering else await making.of_item(session, item.guid),
+                making=now,
+                failed=await _failed(session, item, variant) if rendering is None and now is None else None,
                 refreshing=told and await making.refreshes(session, item.guid, variant),
                 principal=principal,
                 owner=_contact(owner, principal, self._tools.settings().server.hide_email_addresses),
@@ -158,6 +162,8 @@ class ContentPages:
 
     def _unmade(self, request: Request, visit: Visit) -> Response:
         """There is nothing to show yet: it is being made, or it was never published."""
+        if visit.failed is not None and visit.where.bundle_id is None:
+            return self._failed_to_render(request, visit, visit.failed)
         if visit.making is None or visit.where.bundle_id is not None:
             return pages.not_published(self._site, request, title=visit.title, owner=visit.owner)
         return pages.waiting(
@@ -167,6 +173,16 @@ class ContentPages:
             phase=visit.making.phase,
             lines=visit.making.lines if visit.may_edit else (),
             status_url=self._site.url(f"/__status__/{pool_key(visit.item.guid)}"),
+        )
+
+    def _failed_to_render(self, request: Request, visit: Visit, failed: Job) -> Response:
+        return pages.failed_to_render(
+            self._site,
+            request,
+            title=visit.title,
+            owner=visit.owner,
+            reason=failed.error or "",
+            logs_url=self._site.page(f"apps/{visit.item.guid}/logs?job={failed.key}") if visit.may_edit else None,
         )
 
     async def _explain(self, request: Request, visit: Visit, bundle: Bundle) -> Response:
@@ -281,6 +297,15 @@ async def _variant(session: AsyncSession, item: Item, where: Place, rest: str) -
     if key is None or where.bundle_id is not None or by_name(item.kind).mode is not Mode.rendered:
         return None
     return await variants.find_key(session, item, key)
+
+
+async def _failed(session: AsyncSession, item: Item, variant: Variant | None) -> Job | None:
+    """Return the run in which a document that has nothing to show yet could not be made."""
+    wanted = sa.select(Job).where(Job.item_id == item.id, Job.tag.in_(_DOCUMENTS), Job.skip_reason.is_(None))
+    if variant is not None and not variant.is_default:
+        wanted = wanted.where(Job.variant_id == variant.id)
+    job = (await session.execute(wanted.order_by(Job.id.desc()).limit(1))).scalar_one_or_none()
+    return job if job is not None and job.ended_at is not None and job.exit_code else None
 
 
 async def _rendering(

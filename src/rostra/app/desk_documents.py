@@ -13,6 +13,7 @@ from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
 from rostra.rendering import schedules, variants
 from rostra.rendering.calendar_words import described
+from rostra.rendering.tables import Variant
 from rostra.web.site import Site
 from rostra.web.views import DocumentView, RunRow
 
@@ -33,11 +34,11 @@ async def view(session: AsyncSession, site: Site, item: Item) -> DocumentView | 
         mailed=row.email if row else False,
         being_made=now is not None,
         job=now.job if now else None,
-        runs=await _runs(session, site, item),
+        runs=await _runs(session, site, item, variant),
     )
 
 
-async def _runs(session: AsyncSession, site: Site, item: Item) -> tuple[RunRow, ...]:
+async def _runs(session: AsyncSession, site: Site, item: Item, variant: Variant | None) -> tuple[RunRow, ...]:
     base = f"/content/{item.guid}/"
     made = [
         RunRow(
@@ -45,17 +46,20 @@ async def _runs(session: AsyncSession, site: Site, item: Item) -> tuple[RunRow, 
             outcome="shown" if rendering.active else "kept",
             seconds=rendering.duration_ms / 1000,
             url=site.url(f"{base}_rev{rendering.id}/"),
+            job=rendering.job_key,
         )
         for rendering in await variants.history_of_default(session, item.id, _SHOWN)
     ]
-    found = sorted([*made, *await _failed(session, item)], key=lambda run: run.at, reverse=True)
+    found = sorted([*made, *await _failed(session, variant)], key=lambda run: run.at, reverse=True)
     return tuple(found[:_SHOWN])
 
 
-async def _failed(session: AsyncSession, item: Item) -> list[RunRow]:
-    """Return the runs that came to nothing: those that failed, and those that were skipped."""
+async def _failed(session: AsyncSession, variant: Variant | None) -> list[RunRow]:
+    """Return a variant's runs that came to nothing: those that failed, and those that were skipped."""
+    if variant is None:
+        return []
     bad = sa.or_(Job.skip_reason.is_not(None), Job.exit_code != 0)
-    wanted = sa.select(Job).where(Job.item_id == item.id, Job.variant_id.is_not(None), bad)
+    wanted = sa.select(Job).where(Job.variant_id == variant.id, bad)
     jobs = (await session.execute(wanted.order_by(Job.id.desc()).limit(_SHOWN))).scalars()
     return [
         RunRow(

@@ -32,6 +32,11 @@ def job(key: str) -> Iterator[None]:
         _job.reset(token)
 
 
+def current() -> str:
+    """Return the job at hand; empty when there is none."""
+    return _job.get("")
+
+
 class Doing:
     """Which process works for which job now. One for each control process; without ``sessions`` nothing is recorded."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rostra.app import doing
 from rostra.app.doing import Doing
 from rostra.app.r_documents import Asked, make
 from rostra.auth import keys
@@ -83,7 +84,7 @@ class Renderer:
         return Rendering(
             item_id=work.item.id,
             bundle_id=work.bundle.id,
-            job_key=key,
+            job_key=doing.current() or key,
             path=str(folder.relative_to(tools.places.data_dir)),
             primary=done.primary,
             rendered_at=tools.clock.now(),

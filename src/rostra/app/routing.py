@@ -73,8 +73,8 @@ def services(
     """Return what the API's endpoints are given."""
     tools, changes = shop.tools, shop.changes
 
-    async def stop_job(key: str) -> None:
-        if not await jobs.stop(tools, shop.tasks, key):
+    async def stop_job(key: str, by: str) -> None:
+        if not await jobs.stop(tools, shop.tasks, key, by):
             await tools.pools.end(ProcessKey(key))
 
     def running() -> Mapping[str, int]:

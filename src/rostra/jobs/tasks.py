@@ -81,9 +81,9 @@ class Tasks:
         self.bell.ring_after(session, ADDED)
         return made
 
-    async def stop(self, session: AsyncSession, task_id: str) -> bool:
+    async def stop(self, session: AsyncSession, task_id: str, why: str = STOPPED) -> bool:
         """Ask within the caller's transaction for the task's end; return whether it has none to wait for."""
-        ended = await queue.ask_to_stop(session, task_id, STOPPED, self.clock.now())
+        ended = await queue.ask_to_stop(session, task_id, why, self.clock.now())
         self.bell.ring_after(session, task_id if ended else stopping(task_id))
         return ended
 

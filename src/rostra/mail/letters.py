@@ -52,10 +52,19 @@ class Group:
 
 
 def report(
-    told: Told, *, page: str | None, revision_url: str, attachments: Sequence[tuple[str, str]] = (), subject: str = ""
+    told: Told,
+    *,
+    page: str | None,
+    revision_url: str,
+    attachments: Sequence[tuple[str, str]] = (),
+    subject: str = "",
+    own: str | None = None,
 ) -> Letter:
-    """Return the letter that brings a finished report; with ``page`` (a path under the data folder) in its body."""
-    text, html = _written("report", told=told, revision_url=revision_url, page=page is not None)
+    """Return the letter that brings a finished report; with ``page`` (a path under the data folder) in its body.
+
+    ``own`` is the text of a document that writes its mail itself, empty when it writes HTML only.
+    """
+    text, html = _written("report", told=told, revision_url=revision_url, page=page is not None, own=own)
     return Letter(
         subject=subject or told.title,
         text=text,

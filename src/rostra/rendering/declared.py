@@ -1,21 +1,29 @@
-"""What a notebook declares in its metadata: files to keep with the page, and how its mail should look.
+"""What a document declares in its metadata: files to keep with the page, and how its mail should look.
 
-The names are those R Markdown reports use: ``rsc_output_files``, ``rsc_email_attachments``, ``rsc_email_subject`` and
-``rsc_email_suppress_scheduled``.
+The names are those R Markdown reports use: ``rsc_output_files``, and of the mail ``rsc_email_subject``,
+``rsc_email_attachments``, ``rsc_email_body_html`` with ``rsc_email_images`` (base64 by the name after ``cid:``),
+``rsc_email_body_text``, ``rsc_email_suppress_scheduled`` and ``rsc_email_suppress_report_attachment``.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rostra.rendering.job import MAIL_FACTS, PRIMARY
+from rostra.rendering.job import MAIL_BODY, MAIL_FACTS, PRIMARY
 
 _MOST_FILES = 100
 _LARGEST_FILE = 100_000_000
+_LONGEST_TEXT = 50_000
+_LONGEST_HTML = 2_000_000
+_CID = re.compile(r"""(?<=src=["'])cid:([^"'<>\s]{1,200})""", re.IGNORECASE)
+_PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 def declare(metadata: Mapping[str, Any], work: Path, out: Path) -> list[str]:
@@ -29,10 +37,45 @@ def declare(metadata: Mapping[str, Any], work: Path, out: Path) -> list[str]:
         "subject": str(metadata.get("rsc_email_subject") or "")[:200],
         "attachments": attachments,
         "suppressed": metadata.get("rsc_email_suppress_scheduled") is True,
+        "without_report": metadata.get("rsc_email_suppress_report_attachment") is True,
+        "text": _text(metadata.get("rsc_email_body_text"), _LONGEST_TEXT),
+        "html": False,
     }
+    if html := _text(metadata.get("rsc_email_body_html"), _LONGEST_HTML):
+        (out / MAIL_BODY).write_text(_with_pictures(html, metadata.get("rsc_email_images")), "utf-8")
+        facts["html"] = True
     if any(facts.values()):
         (out / MAIL_FACTS).write_text(json.dumps(facts), "utf-8")
     return attachments + files
+
+
+def _text(value: object, longest: int) -> str:
+    """Return text, which R may give as several lines; nothing when it is too long to be a mail's."""
+    lines = value if isinstance(value, list) else [value]
+    text = "\n".join(line for line in lines if isinstance(line, str)).strip()
+    return text if len(text) <= longest else ""
+
+
+def _with_pictures(html: str, images: object) -> str:
+    """Return the HTML with the pictures it names by ``cid:`` in it; they become parts of the mail when that is sent."""
+    given = images if isinstance(images, Mapping) else {}
+
+    def shown(match: re.Match[str]) -> str:
+        encoded = given.get(match[1])
+        encoded = encoded[0] if isinstance(encoded, list) and encoded else encoded
+        kind = _picture(encoded) if isinstance(encoded, str) else ""
+        return f"data:{kind};base64,{encoded}" if kind else match[0]
+
+    return _CID.sub(shown, html)
+
+
+def _picture(encoded: str) -> str:
+    """Return which sort of picture this is, or nothing."""
+    try:
+        content = base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return next((kind for mark, kind in _PICTURES.items() if content.startswith(mark)), "")
 
 
 def _copied(names: object, work: Path, out: Path) -> list[str]:

@@ -19,7 +19,7 @@ from rostra.mail import letters, outbox
 from rostra.mail.letters import Told
 from rostra.mail.message import BadAddress, Letter
 from rostra.rendering import variants
-from rostra.rendering.job import MAIL_FACTS, RenderFailed
+from rostra.rendering.job import MAIL_BODY, MAIL_FACTS, RenderFailed
 from rostra.rendering.tables import Variant
 from rostra.rendering.variants_people import Reader, readers, watchers
 
@@ -37,11 +37,21 @@ class Edition:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a document itself says about its mail. ``attachments`` are names of files in its rendering."""
+    """What a document itself says about its mail. ``attachments`` are names of files in its rendering.
+
+    ``text`` and ``html`` say that it has a body of its own; the report is attached then, unless ``without_report``.
+    """
 
     subject: str = ""
     attachments: tuple[str, ...] = ()
     suppressed: bool = False
+    without_report: bool = False
+    text: str = ""
+    html: bool = False
+
+    @property
+    def own(self) -> bool:
+        return self.html or bool(self.text)
 
 
 def facts_of(folder: Path) -> Facts:
@@ -54,7 +64,14 @@ def facts_of(folder: Path) -> Facts:
     except (OSError, ValueError):
         return Facts()
     names = tuple(str(name) for name in told.get("attachments", ()) if _inside(folder, str(name)))
-    return Facts(str(told.get("subject", ""))[:200], names, bool(told.get("suppressed")))
+    return Facts(
+        subject=str(told.get("subject", ""))[:200],
+        attachments=names,
+        suppressed=bool(told.get("suppressed")),
+        without_report=bool(told.get("without_report")),
+        text=str(told.get("text", "")),
+        html=bool(told.get("html")) and (folder / MAIL_BODY).is_file(),
+    )
 
 
 def _inside(folder: Path, name: str) -> bool:
@@ -80,12 +97,15 @@ async def send(session: AsyncSession, tools: Tools, edition: Edition, to: Sequen
     if any(not reader.may_edit for reader in to):
         rendering.shown = True  # the letter has its address, so they may open that
     facts = facts_of(tools.places.data_dir / rendering.path)
+    page = None if facts.without_report or facts.own else rendering.primary
+    attached = [rendering.primary] if facts.own and not facts.without_report else []
     letter = letters.report(
         _told(tools, edition.item, edition.variant, rendering),
-        page=f"{rendering.path}/{rendering.primary}",
+        page=f"{rendering.path}/{MAIL_BODY if facts.html else page}" if facts.html or page else None,
         revision_url=revision_url(tools, edition),
-        attachments=[(Path(name).name, f"{rendering.path}/{name}") for name in facts.attachments],
+        attachments=[(Path(name).name, f"{rendering.path}/{name}") for name in [*attached, *facts.attachments]],
         subject=facts.subject,
+        own=facts.text if facts.own else None,
     )
     return await _post(session, tools, [(reader, letter) for reader in to], key)
 

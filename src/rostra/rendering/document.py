@@ -29,7 +29,7 @@ from rostra.units import human_duration
 
 _KEPT_LINES = 400
 _SAID_LINES = 5_000
-_LARGEST_TOLD = 1_000_000
+_LARGEST_TOLD = 16_000_000  # pictures of its mail are in it
 _MOST_FILES = 20_000
 _MOST_BYTES = 2_000_000_000
 _DEEPEST = 64  # folders in one another, as in bundles

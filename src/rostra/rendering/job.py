@@ -12,6 +12,7 @@ from rostra.errors import Invalid
 
 Say = Callable[[str], None]
 PRIMARY = "index.html"  # the page of a rendering
+MAIL_BODY = ".mail.html"  # the HTML that takes the page's place in its mail
 MAIL_FACTS = ".mail.json"  # beside it: what the document says about its mail; begins with a dot, so nobody is sent it
 
 

@@ -195,19 +195,21 @@ def failed_to_start(
 
 
 def failed_to_render(
-    site: Site, request: Request, *, title: str, owner: str, reason: str, lines: Sequence[str] | None = None
+    site: Site, request: Request, *, title: str, owner: str, reason: str, logs_url: str | None = None
 ) -> Response:
-    """A document has no rendering to show, and making one failed. ``reason`` says in which cell."""
+    """A document has no rendering to show, and making one failed.
+
+    Args:
+        reason: says in which cell or lines; shown to those who may see the log.
+        logs_url: the dashboard's page of it, for those who may.
+    """
     notice = Notice(
         status=502,
         problem="render-failed",
         about=title,
-        sentence=sentence(f"this document could not be made: {reason}"),
-        hint="Correct the notebook and publish it again."
-        if lines is not None
-        else f"Tell {owner}, who can correct it and publish it again.",
-        lines=list(lines or ())[-_MOST_LINES:],
-        lines_title="Where it stopped",
+        sentence="This document could not be made.",
+        hint=reason if logs_url and reason else f"Tell {owner}, who can correct it and publish it again.",
+        actions=[Action("Open the log", logs_url)] if logs_url else [],
     )
     return show(site, request, notice)
 

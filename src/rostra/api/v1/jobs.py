@@ -22,6 +22,7 @@ from rostra.api.job_shapes import JobShape, job
 from rostra.api.services import Services
 from rostra.api.subjects import Inspected, Subject, load_to_edit
 from rostra.api.v1.usage import moment
+from rostra.auth.principals import Principal
 from rostra.clock import wire_time
 from rostra.content import access, audit_log, items, job_records, job_samples
 from rostra.content.job_samples import Sample
@@ -285,12 +286,12 @@ async def restart_content(guid: str, who: Known, live: Live) -> Restarted:
         audit_log.note(session, jobs=running)
     async with asyncio.TaskGroup() as group:
         for key in running:
-            group.create_task(_stop(live, key))
+            group.create_task(_stop(live, key, who))
     return {"content_guid": subject.guid, "ended_jobs": running}
 
 
-async def _stop(live: Services, key: str) -> None:
-    await live.stop_job(key)
+async def _stop(live: Services, key: str, who: Principal) -> None:
+    await live.stop_job(key, who.username)
 
 
 @router.delete("/v1/content/{guid}/jobs/{key}")
@@ -301,7 +302,7 @@ async def stop_job(guid: str, key: str, who: Known, live: Live) -> Ordered:
         row = await _one(subject, key)
     if row.ended_at is not None:
         raise JobIsOver(key)
-    await live.stop_job(key)
+    await live.stop_job(key, who.username)
     async with changing(live, who, "stop_job", subject.guid) as session:
         audit_log.note(session, job=key)
     return {

@@ -1,0 +1,52 @@
+"""What a document declares of its mail, and how the letter follows it."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rostra.rendering.declared import declare
+from rostra.rendering.delivery import Facts, facts_of
+from rostra.rendering.job import MAIL_BODY
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n dot").decode()
+
+
+def declared(folder: Path, **metadata: Any) -> Facts:
+    for name in ("work", "out"):
+        (folder / name).mkdir()
+    (folder / "work/out.csv").write_text("a\n")
+    declare({f"rsc_{name}": value for name, value in metadata.items()}, folder / "work", folder / "out")
+    return facts_of(folder / "out")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({}, Facts()),
+        ({"email_subject": "Harvest"}, Facts(subject="Harvest")),
+        ({"email_suppress_scheduled": True}, Facts(suppressed=True)),
+        ({"email_suppress_scheduled": "yes"}, Facts()),
+        ({"email_suppress_report_attachment": True}, Facts(without_report=True)),
+        ({"email_body_text": ["Dear all,", "good."]}, Facts(text="Dear all,\ngood.")),
+        ({"email_body_text": "x" * 60_000}, Facts()),
+        ({"email_body_html": "<p>x</p>"}, Facts(html=True)),
+        ({"email_attachments": ["out.csv", "gone.csv"]}, Facts(attachments=("out.csv",))),
+    ],
+)
+def test_what_is_declared_is_found_again(tmp_path: Path, metadata: dict[str, Any], expected: Facts) -> None:
+    assert declared(tmp_path, **metadata) == expected
+
+
+def test_pictures_named_by_cid_are_put_into_the_html(tmp_path: Path) -> None:
+    html = '<img src="cid:plot.png"> <IMG SRC=\'cid:two\'> <img src="cid:gone"> <img src="cid:odd"> cid:plot.png'
+    images = {"plot.png": PNG, "two": [PNG], "odd": base64.b64encode(b"<svg/>").decode()}
+    assert declared(tmp_path, email_body_html=html, email_images=images).html
+    made = (tmp_path / "out" / MAIL_BODY).read_text()
+    assert made.count(f"data:image/png;base64,{PNG}") == 2
+    assert "cid:gone" in made
+    assert "cid:odd" in made
+    assert made.endswith("cid:plot.png")
