@@ -9,14 +9,14 @@ from pydantic import BaseModel
 
 from rostra.api import edge, variants_shapes
 from rostra.api.answers import Router
-from rostra.api.edge import Known, Live, Reading, Writing
+from rostra.api.edge import Known, Live, Reading, Writing, changing
 from rostra.api.legacy import LegacyTask, task_shape
 from rostra.api.sight import Shown
 from rostra.api.subjects import load
 from rostra.api.variants_shapes import LegacyRendering, LegacyVariant, Reader, VariantSubject
 from rostra.auth import users
+from rostra.content import audit_log
 from rostra.content.tables import Rendering
-from rostra.db.engine import transaction
 from rostra.rendering import refresh, variants, variants_people
 from rostra.rendering.tables import Subscriber
 
@@ -95,10 +95,11 @@ async def change_variant(
 @router.post("/variants/{variant_id}/render")
 async def render_variant(variant_id: int, who: Known, live: Live) -> LegacyTask:
     """Render the variant again; the answer is the task as older clients follow it."""
-    async with transaction(live.sessions) as session:
+    async with changing(live, who, "render_variant", None) as session:
         subject = await variants_shapes.load(session, live, who, variant_id, to_run=True)
         refresh.check(subject.item)
         task = await live.reports.enqueue_render(session, subject.item, subject.variant, who.user_id)
+        audit_log.note(session, subject=subject.item.guid, variant=subject.variant.key, task_id=task)
     return await task_shape(live, who, task, 0)
 
 
@@ -120,11 +121,13 @@ async def send_variant(
 ) -> LegacyTask:
     """Mail a rendering to ``me``, ``collaborators`` or ``collaborators_viewers``; some clients say it in the query."""
     wanted = SenderBody(email=email or given.email, rendering_id=rendering_id or given.rendering_id)
-    async with transaction(live.sessions) as session:
+    async with changing(live, who, "send_variant", None) as session:
         subject = await variants_shapes.load(session, live, who, variant_id, to_run=wanted.email != "me")
         variants_people.check_audience(subject.variant, wanted.email)
         rendering = await _rendering(subject, wanted.rendering_id)
         task = await live.reports.enqueue_send(session, subject.variant, rendering, wanted.email, who.user_id)
+        facts = {"variant": subject.variant.key, "to": wanted.email, "rendering": rendering.id, "task_id": task}
+        audit_log.note(session, subject=subject.item.guid, **facts)
     return await task_shape(live, who, task, 0)
 
 

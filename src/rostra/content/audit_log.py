@@ -29,13 +29,16 @@ NOT_CHANGES = frozenset(
         *("usage_sessions", "job_samples", "used_signatures"),
     ]
 )
-SECRET = frozenset({"password_hash", "key_hash", "token_hash", "token", "public_key", "value", "secrets", "image"})
+SECRET = frozenset(
+    {"password_hash", "key_hash", "token_hash", "token", "public_key", "value", "secrets", "image", "tokens"}
+)
 # What is written besides the changes that come through the API's routes.
 OTHER_ACTIONS = {
     "claim_token": "Make a publishing client's key pair one's own.",
 }
 LONGEST_VALUE = 1000  # characters of one value that are kept
 LONGEST_DESCRIPTION = 500
+MOST_ROWS = 200  # of one statement that are kept
 _RECORDER = "audit"
 
 
@@ -56,7 +59,9 @@ class CursorInvalid(Invalid):
 
 @dataclass(slots=True)
 class Recorder:
-    """What one transaction changed. ``notes`` is what the rows do not say."""
+    """What one transaction changed. ``notes`` is what the rows do not say, ``statements`` where rows
+    were added unread.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     statements: set[str] = field(default_factory=set)
@@ -77,11 +82,13 @@ def attend(session: AsyncSession) -> Recorder:
         for row in (*sync.new, *sync.dirty, *sync.deleted):
             _record(recorder, sync, row)
 
-    def executed(state: ORMExecuteState) -> None:
-        if state.is_insert or state.is_update or state.is_delete:
-            table = getattr(getattr(state.bind_mapper, "local_table", None), "name", "")
-            if table and table not in NOT_CHANGES:
-                recorder.statements.add(f"{_verb(state)} {table}")
+    def executed(state: ORMExecuteState) -> Any:
+        table = getattr(state.bind_mapper, "local_table", None)
+        if not isinstance(table, sa.Table) or table.name in NOT_CHANGES:
+            return None
+        if state.is_insert:
+            recorder.statements.add(table.name)
+        return _with_rows(recorder, state, table) if state.is_update or state.is_delete else None
 
     event.listen(session.sync_session, "after_flush", flushed)
     event.listen(session.sync_session, "do_orm_execute", executed)
@@ -139,8 +146,33 @@ def _brief(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)[:80]
 
 
-def _verb(state: ORMExecuteState) -> str:
-    return "insert" if state.is_insert else "update" if state.is_update else "delete"
+def _with_rows(recorder: Recorder, state: ORMExecuteState, table: sa.Table) -> Any:
+    """Execute a statement that changes rows unread, and record what they were and became."""
+    where: Any = getattr(state.statement, "whereclause", None)
+    keys = list(table.primary_key.columns)
+
+    def rows(condition: Any) -> dict[tuple[Any, ...], dict[str, Any]]:
+        wanted = sa.select(table).limit(MOST_ROWS)
+        found = state.session.connection().execute(wanted if condition is None else wanted.where(condition)).mappings()
+        return {tuple(row[key] for key in keys): {column.name: row[column] for column in table.c} for row in found}
+
+    state.session.flush()
+    before = rows(where)
+    result = state.invoke_statement()
+    after = rows(sa.tuple_(*keys).in_(list(before))) if before and state.is_update else {}
+    for key, was in before.items():
+        now = after.get(key)
+        changed = [name for name, value in was.items() if now is None or now[name] != value]
+        if changed:
+            recorder.rows.append(
+                {
+                    "table": table.name,
+                    "key": "/".join(str(part) for part in key),
+                    "before": {name: _kept(name, was[name]) for name in changed},
+                    "after": None if now is None else {name: _kept(name, now[name]) for name in changed},
+                }
+            )
+    return result
 
 
 def _record(recorder: Recorder, sync: SyncSession, row: Any) -> None:

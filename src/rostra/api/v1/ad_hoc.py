@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from rostra.api import variants_shapes
 from rostra.api.answers import Router, one_of
-from rostra.api.edge import Known, Live, Reading
+from rostra.api.edge import Known, Live, Reading, changing
 from rostra.api.services import Services
 from rostra.api.subjects import Subject, load
 from rostra.api.v1.runs import Run, run
@@ -66,7 +66,7 @@ async def begin(
         Forbidden, NotADocument, ContentLocked, NoSuchVariant, BadVariant, TooManyAtOnce
     """
     declared = await _declared(live, who, guid)
-    async with transaction(live.sessions) as session:
+    async with changing(live, who, "render_content", guid) as session:
         subject = await load(session, live, who, guid)
         viewers = live.settings().applications.viewer_on_demand_reports
         access.require(ad_hoc.may_ask(who, subject.facts, viewers=viewers), who)

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from rostra.api import edge
 from rostra.api.answers import Made, Router
 from rostra.api.edge import Administrator, Live, Reading, Writing
+from rostra.content import audit_log
 from rostra.errors import Conflict, Invalid
 from rostra.rehearsal import notify, records, report, tasks
 from rostra.rehearsal.model import Step, up_to
@@ -140,7 +141,9 @@ async def rebuild_safe(rehearsal_id: str, who: Administrator, live: Live, sessio
     if found.state != "done":
         raise RehearsalUnfinished(found.state)
     items = await records.results(session, rehearsal_id)
-    return {"tasks": await tasks.enqueue_moves(session, live.tasks, items, who.user_id)}
+    moves = await tasks.enqueue_moves(session, live.tasks, items, who.user_id)
+    audit_log.note(session, moved=[one["guid"] for one in moves])
+    return {"tasks": moves}
 
 
 @router.post("/v1/rehearsals/{rehearsal_id}/notify")

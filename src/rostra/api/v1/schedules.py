@@ -8,13 +8,13 @@ from pydantic import BaseModel
 
 from rostra.api import edge, variants_shapes
 from rostra.api.answers import Router
-from rostra.api.edge import Administrator, Known, Live, Writing
+from rostra.api.edge import Administrator, Known, Live, Writing, changing
 from rostra.api.schedules import moved
 from rostra.api.schedules_body import ScheduleBody, wanted
 from rostra.api.subjects import Edited, load
 from rostra.api.v1.deploys import Begun
 from rostra.api.variants_shapes import PlanInWords, VariantSubject
-from rostra.db.engine import transaction
+from rostra.content import audit_log
 from rostra.mail.message import check_address
 from rostra.rendering import refresh, schedules
 from rostra.rendering.tables import ScheduleRow
@@ -76,5 +76,7 @@ async def send_test_mail(
 ) -> Begun:
     """Send one letter now; the task says what the mail server answered."""
     to = check_address(body.to)
-    async with transaction(live.sessions) as session:
-        return {"task_id": await live.reports.enqueue_test_mail(session, to, who.user_id)}
+    async with changing(live, who, "send_test_mail", None) as session:
+        task = await live.reports.enqueue_test_mail(session, to, who.user_id)
+        audit_log.note(session, to=to, task_id=task)
+    return {"task_id": task}

@@ -9,15 +9,14 @@ from typing_extensions import TypedDict
 
 from rostra.api import edge, variants_shapes
 from rostra.api.answers import Router
-from rostra.api.edge import Known, Live, Reading, Writing
+from rostra.api.edge import Known, Live, Reading, Writing, changing
 from rostra.api.sight import Shown
 from rostra.api.subjects import Edited, Inspected, load
 from rostra.api.v1 import ad_hoc
 from rostra.api.variants import VariantBody
 from rostra.api.variants_shapes import Reader, RenderingShape, VariantShape, VariantSubject
 from rostra.auth import users
-from rostra.content import access
-from rostra.db.engine import transaction
+from rostra.content import access, audit_log
 from rostra.rendering import refresh, retention, variants, variants_people
 from rostra.rendering.tables import FailureSubscriber
 
@@ -56,7 +55,7 @@ async def render_content(guid: str, who: Known, live: Live, wanted: Render) -> R
     if wanted.parameters is not None:
         task, key, path = await ad_hoc.begin(live, who, guid, base=wanted.variant_key, values=wanted.parameters)
         return {"task_id": task, "variant_key": key, "path": path}
-    async with transaction(live.sessions) as session:
+    async with changing(live, who, "render_content", guid) as session:
         subject = await load(session, live, who, guid)
         access.require(access.may_edit(who, subject.facts), who)
         refresh.check(subject.item)
@@ -64,6 +63,8 @@ async def render_content(guid: str, who: Known, live: Live, wanted: Render) -> R
         task = await live.reports.enqueue_render(
             session, subject.item, found.variant, who.user_id, activate=wanted.activate
         )
+        facts = {"variant": found.variant.key, "activate": wanted.activate, "task_id": task}
+        audit_log.note(session, subject=subject.guid, **facts)
     return {"task_id": task}
 
 
@@ -109,7 +110,7 @@ async def change_variant(key: str, wanted: Variant, subject: Edited) -> VariantS
 @router.delete("/v1/content/{guid}/variants/{key}", status_code=204)
 async def remove_variant(guid: str, key: str, who: Known, live: Live) -> None:
     """Remove a variant with its schedule and its renderings; the default one stays."""
-    async with transaction(live.sessions) as session:
+    async with changing(live, who, "remove_variant", guid) as session:
         found = await variants_shapes.of_content(await load(session, live, who, guid), key, to_run=True)
         folders = await variants.delete(session, found.variant)
     await retention.remove(live.places.data_dir, folders)
