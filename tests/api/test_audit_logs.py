@@ -2,7 +2,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
+from api.test_users import bootstrap_token
 from support.api import World, item_of, live_item
+
+from rostra.auth.tables import User
+from rostra.db.engine import transaction
 
 pytestmark = pytest.mark.anyio
 
@@ -120,3 +125,15 @@ async def test_the_log_is_searched(world: World, query: str, found: list[str]) -
     assert [row["action"] for row in page["results"]] == found
     subject = await world.client("root").read(f"v1/search/auditlogs?subject={made['guid']}")
     assert [row["action"] for row in subject["results"]] == ["change_content"]
+
+
+async def test_the_first_administrator_is_written(world: World) -> None:
+    async with transaction(world.live.sessions) as session:
+        await session.execute(sa.delete(User))
+    made = await world.client(authorization=bootstrap_token()).post("v1/bootstrap")
+    root = world.client(authorization=f"Key {made.json()['api_key']}")
+    entry = (await root.read("v1/audit_logs?limit=1"))["results"][0]
+    whole = await root.read(f"v1/audit_logs/{entry['id']}")
+    assert (entry["action"], entry["user_description"]) == ("bootstrap", "system")
+    assert {row["table"] for row in whole["rows"]} >= {"users", "api_keys"}
+    assert made.json()["api_key"] not in str(whole)

@@ -36,6 +36,7 @@ REASONS = {
     ("POST", "/v1/oauth/integrations/{guid}/verify"): NOTHING,
     ("POST", "/v1/oauth/integrations/credentials"): "content does it for each visit; what is given lasts minutes",
     ("POST", "/v1/rehearsals/{rehearsal_id}/notify"): "needs a mail server: tests/rehearsal/test_notify.py",
+    ("PUT", "/v1/user/password"): "only from a browser: tests/api/test_own_password.py",
     ("POST", "/v1/bootstrap"): "only while there is nobody: tests/api/test_audit_logs.py",
     ("POST", "/v1/experimental/bootstrap"): "only while there is nobody: tests/api/test_audit_logs.py",
 }

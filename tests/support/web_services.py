@@ -136,7 +136,7 @@ class SampleServices:
     def client_address(self, request: Request) -> str:
         return request.headers.get("x-test-address", "192.0.2.1")
 
-    async def sign_in(self, username: str, password: str) -> SignedIn:
+    async def sign_in(self, username: str, password: str, address: str = "") -> SignedIn:
         self.tried.append(username)
         if username == "mallory":
             raise AccountLocked
@@ -144,7 +144,7 @@ class SampleServices:
             raise WrongLogin
         return self._begin()
 
-    async def redeem(self, token: str) -> SignedIn:
+    async def redeem(self, token: str, address: str = "") -> SignedIn:
         if token not in self.links:
             raise LinkUsedUp
         self.links.remove(token)
@@ -155,7 +155,7 @@ class SampleServices:
         self.live.add(token)
         return SignedIn(token=token, xsrf=sessions.xsrf_of(token), expires_at=NOW + dt.timedelta(days=30))
 
-    async def sign_out(self, token: str) -> None:
+    async def sign_out(self, token: str, address: str = "") -> None:
         self.live.discard(token)
 
     async def my_content(self, who: Principal) -> tuple[ItemRow, ...]:

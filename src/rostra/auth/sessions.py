@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rostra.auth.tables import Session
+from rostra.auth.tables import Session, User
 from rostra.auth.tokens import fingerprint
 from rostra.config.sections import Authentication
 from rostra.ids import new_secret
@@ -66,6 +66,12 @@ async def of_user(session: AsyncSession, user_id: int) -> Sequence[Session]:
 async def end(session: AsyncSession, token: str) -> None:
     """Sign this browser out. Ending what is over is fine."""
     await session.execute(sa.delete(Session).where(Session.token_hash == fingerprint(token)))
+
+
+async def whose(session: AsyncSession, token: str) -> User | None:
+    """Return whose browser session this is, as long as there is one."""
+    wanted = sa.select(User).join(Session, Session.user_id == User.id)
+    return (await session.execute(wanted.where(Session.token_hash == fingerprint(token)))).scalar_one_or_none()
 
 
 async def end_all(session: AsyncSession, user_id: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy.orm import ORMExecuteState, UOWTransaction
 from sqlalchemy.orm import Session as SyncSession
 
 from rostra.auth.principals import Principal
+from rostra.auth.tables import User
 from rostra.content.tables import AuditEntry
 from rostra.errors import Invalid, NotFound
 
@@ -35,6 +36,9 @@ SECRET = frozenset(
 # What is written besides the changes that come through the API's routes.
 OTHER_ACTIONS = {
     "claim_token": "Make a publishing client's key pair one's own.",
+    "sign_in": "Sign in with a browser, with a password or a link.",
+    "sign_out": "Sign out of a browser.",
+    "refuse_sign_in": "A sign-in that failed: a wrong password or name, or a locked account.",
 }
 LONGEST_VALUE = 1000  # characters of one value that are kept
 LONGEST_DESCRIPTION = 500
@@ -127,6 +131,34 @@ def write(
             description=describe(actor, action, about, recorder),
             subject=about,
             changes={"rows": recorder.rows, "notes": recorder.notes},
+        )
+    )
+
+
+def tell(
+    session: AsyncSession,
+    who: User | None,
+    *,
+    action: str,
+    subject: User | None,
+    facts: Mapping[str, Any],
+    now: dt.datetime,
+) -> None:
+    """Add an entry of what is no change of a row: who came and went, and who was not let in (``who`` None)."""
+    named = {"account": subject.username} if subject is not None and who is None else {}
+    recorder = Recorder(notes={**named, **facts})
+    actor = who.username if who else "somebody"
+    about = subject.guid if subject else None
+    session.add(
+        AuditEntry(
+            at=now,
+            user_id=who.id if who else None,
+            user_guid=who.guid if who else None,
+            user_description=actor,
+            action=action,
+            description=describe(actor, action, about, recorder),
+            subject=about,
+            changes={"rows": [], "notes": recorder.notes},
         )
     )
 

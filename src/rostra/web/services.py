@@ -44,13 +44,13 @@ class WebServices(Protocol):
     def client_address(self, request: Request) -> str:
         """Return the address failed sign-ins are counted for, as far as proxies can be trusted with it."""
 
-    async def sign_in(self, username: str, password: str) -> SignedIn:
-        """Raises `WrongLogin` or `AccountLocked`."""
+    async def sign_in(self, username: str, password: str, address: str = "") -> SignedIn:
+        """Raises `WrongLogin` or `AccountLocked`. ``address``, here and below: from where, for the audit log."""
 
-    async def redeem(self, token: str) -> SignedIn:
+    async def redeem(self, token: str, address: str = "") -> SignedIn:
         """Use a one-time link up. Raises `LinkUsedUp`."""
 
-    async def sign_out(self, token: str) -> None:
+    async def sign_out(self, token: str, address: str = "") -> None:
         """End the session of this cookie; ending what is over is fine."""
 
     async def ask(self, request: Request, method: str, path: str, body: object = None) -> Any:

@@ -55,7 +55,7 @@ class SignIn:
 
     async def use_link(self, request: Request) -> Response:
         forms.check(request, await forms.read_form(request))
-        given = await self._services.redeem(request.path_params["token"])
+        given = await self._services.redeem(request.path_params["token"], self._services.client_address(request))
         return self._welcome(request, given, self._services.site.page())
 
     async def leaving(self, request: Request) -> Response:
@@ -73,7 +73,7 @@ class SignIn:
     async def leave(self, request: Request) -> Response:
         forms.check(request, await forms.read_form(request))
         site = self._services.site
-        await self._services.sign_out(request.cookies.get(sessions.COOKIE, ""))
+        await self._services.sign_out(request.cookies.get(sessions.COOKIE, ""), self._services.client_address(request))
         response = redirect(site.url("/__login__"))
         forms.drop_cookie(response, site, sessions.COOKIE)
         forms.drop_cookie(response, site, sessions.XSRF_COOKIE)
@@ -82,7 +82,7 @@ class SignIn:
     async def _try(self, request: Request, username: str, password: str) -> SignedIn:
         address = self._services.client_address(request)
         self._throttle.begin(username, address)
-        given = await self._services.sign_in(username, password)
+        given = await self._services.sign_in(username, password, address)
         self._throttle.succeeded(username, address)
         return given
 
