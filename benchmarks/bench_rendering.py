@@ -70,8 +70,7 @@ def _compared(
     for number in range(-1, rounds):  # the first round warms the disk
         for name, way in ways.items():
             if name == "again":
-                ready.prepare("item", _job(folder, python, f"r{number}"))
-                runner.run(ready.made())
+                runner.run(_prepared(ready, _job(folder, python, f"r{number}")))
             begun = time.perf_counter()
             way(number)
             if number >= 0:
@@ -145,6 +144,11 @@ def _job(folder: Path, python: Path, number: str) -> RenderJob:
 
 def _ours(folder: Path, python: Path, number: str, runner: asyncio.Runner, renderers: Renderers) -> None:
     runner.run(render(_job(folder, python, number), lambda _: None, renderers))
+
+
+async def _prepared(ready: ReadyKernels, job: RenderJob) -> None:
+    ready.prepare("item", job)
+    await ready.made()
 
 
 def _again(

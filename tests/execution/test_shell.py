@@ -12,6 +12,7 @@ from execution.contract import alive
 from rostra.execution import accounts, host
 from rostra.execution.launcher import LaunchFailed
 from rostra.execution.shell import SandboxedShell, hand_over
+from rostra.execution.weights import Weight
 
 pytestmark = pytest.mark.anyio
 
@@ -52,6 +53,30 @@ class Runner:
 @pytest.fixture
 def run(shell: SandboxedShell, short_path: Path) -> Runner:
     return Runner(shell, short_path)
+
+
+BUSY = """python3 -c '
+import time
+held = bytearray(b"x" * 60_000_000)
+while time.process_time() < 0.3: pass
+print("was busy", flush=True)
+END'
+"""
+
+
+@pytest.mark.parametrize("end", ["time.sleep(3)", "time.sleep(600)"], ids=["by itself", "cancelled"])
+async def test_what_a_command_took_is_told_however_it_ends(run: Runner, end: str) -> None:
+    told: list[Weight] = []
+    run.shell._ended = told.append
+    running = asyncio.create_task(run(BUSY.replace("END", end), seconds=300))
+    while "was busy" not in run.lines:
+        await asyncio.sleep(0.02)
+    if "600" in end:
+        running.cancel()
+    await asyncio.wait((running,))
+    (took,) = told
+    assert 0.25 <= took.cpu_seconds < 20
+    assert 60_000_000 <= took.memory_bytes < 500_000_000
 
 
 async def test_status_and_lines(run: Runner) -> None:

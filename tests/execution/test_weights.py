@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rostra.execution.weights import Weight, weigh
+from rostra.execution.weights import Weight, weigh, weigh_at_end
 
 BUSY = """
 import os, sys, time
@@ -41,10 +41,19 @@ def test_a_tree_is_weighed_with_its_children(busy: int) -> None:
     assert 50_000_000 <= found.memory_bytes < 500_000_000
 
 
+def test_at_its_end_a_tree_is_weighed_with_the_most_it_held(busy: int) -> None:
+    found = weigh_at_end(busy)
+    assert found is not None
+    assert found.processes == 2
+    assert found.cpu_seconds >= 0.29
+    assert 50_000_000 <= found.memory_bytes < 500_000_000
+
+
 def test_what_is_gone_weighs_nothing() -> None:
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
     assert weigh(process.pid) is None
+    assert weigh_at_end(process.pid) is None
 
 
 def played(proc: Path, pid: int, children: str, cpu: int, anon: int, mapped: int) -> None:

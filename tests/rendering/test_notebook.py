@@ -12,6 +12,7 @@ import pytest
 from nbformat import NotebookNode, write
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from rostra.execution.weights import Weight
 from rostra.rendering.job import KernelPlaces, RenderFailed, RenderJob, RenderTimedOut
 from rostra.rendering.notebook import render
 
@@ -249,6 +250,29 @@ async def test_a_plot_is_inside_the_page(make: Make, kernels: Kernels) -> None:
     rendered = await render(job, lambda _line: None)
     assert "data:image/png;base64," in _page(job)
     assert rendered.external == ()
+
+
+BUSY = "import time\nheld = bytearray(b'x' * 80_000_000)\nwhile time.process_time() < 1.0: pass\n"
+
+
+@interpreters
+@pytest.mark.parametrize("end", ["", "1 / 0", "time.sleep(600)"], ids=["well", "failed", "cancelled"])
+async def test_what_a_render_took_is_told_however_it_ends(
+    make: Make, kernels: Kernels, tmp_path: Path, end: str
+) -> None:
+    told: list[Weight] = []
+    job = make(f"{BUSY}open({str(tmp_path / 'busy')!r}, 'w').close()\n{end}", python=kernels("3.11"))
+    running = asyncio.create_task(render(job, lambda _line: None, ended=told.append))
+    while not (tmp_path / "busy").exists():
+        await asyncio.sleep(0.02)
+    if "sleep" in end:
+        running.cancel()
+    await asyncio.wait((running,))
+    assert running.cancelled() or bool(running.exception()) == bool(end)
+    (took,) = told
+    assert 1.0 <= took.cpu_seconds < 60
+    assert 80_000_000 < took.memory_bytes < 2_000_000_000
+    assert took.processes >= 2
 
 
 def _running(text: str) -> list[int]:

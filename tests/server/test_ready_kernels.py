@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.direct import Direct, new_item
@@ -83,6 +84,23 @@ def test_a_document_is_rendered_again_in_a_kernel_that_waited(item: Direct) -> N
         assert found is not None
         seen.add(found.groups())
     assert [len(set(column)) for column in zip(*seen, strict=True)] == [2, 2], "another kernel, and another key"
+
+
+def test_both_kinds_of_renders_have_a_sample_of_what_they_took(item: Direct) -> None:
+    _, log = again(item)
+    assert READY in log
+    jobs = item.server.ask(f"{item.api}/jobs")
+    assert len(jobs) == 2
+    for job in jobs:
+        until(lambda: taken(item, job["key"]), within(20), "a short render has no sample")  # noqa: B023
+        (sample,) = taken(item, job["key"])
+        assert 0 < sample["cpu"] < 16
+        assert sample["memory"] > 30_000_000
+
+
+def taken(item: Direct, job: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = item.server.ask(f"{item.api}/jobs/{job}/metrics")["metrics"]
+    return found
 
 
 def test_a_variable_that_changes_ends_it(item: Direct) -> None:

@@ -133,7 +133,7 @@ async def control(
         )
         warm = await stack.enter_async_context(WarmRenderers(lambda: present.settings.applications.warm_rendering))
         ready = await stack.enter_async_context(ReadyKernels(warm, lambda: _budget(present.settings)))
-        doing = Doing(tools.sessions)
+        doing = Doing(tools)
         renderer = Renderer(tools, facts, Noted(warm, doing), doing, ready)
         git = await open_git(tools.settings, shell, builds)
         running = _composed(present, tools, environments, renderer, launcher=launcher, git=git)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from rostra.content import job_samples
+from rostra.content.job_samples import Sample
 from rostra.content.tables import Job
-from rostra.db.engine import Sessions, transaction
+from rostra.content.tools import Tools
+from rostra.db.engine import transaction
 from rostra.execution import weights
 from rostra.execution.weights import Weight
 from rostra.ids import ProcessKey
@@ -37,28 +43,61 @@ def current() -> str:
     return _job.get("")
 
 
-class Doing:
-    """Which process works for which job now. One for each control process; without ``sessions`` nothing is recorded."""
+class Since(NamedTuple):
+    """When a process was looked at last, and the seconds it had used then."""
 
-    def __init__(self, sessions: Sessions | None = None) -> None:
-        self._sessions = sessions
+    moment: float
+    cpu_seconds: float
+
+
+class Doing:
+    """Which process works for which job now. One for each control process; without ``tools`` nothing is recorded."""
+
+    def __init__(self, tools: Tools | None = None) -> None:
+        self._tools = tools
         self._pids: dict[str, int] = {}
+        self._since: dict[str, Since] = {}
         self._writing: set[asyncio.Task[None]] = set()
 
-    def began(self, pid: int) -> None:
-        """Take note that the job at hand started a process; the last one counts."""
+    def began(self, pid: int, before: Weight | None = None) -> None:
+        """Take note that the job at hand started a process; the last one counts. ``before``: what it had taken."""
         if key := _job.get(""):
             self._pids[key] = pid
-            writing = asyncio.create_task(self._write(key, pid))
+            self._since[key] = Since(time.monotonic(), before.cpu_seconds if before else 0.0)
+            self._write(key, lambda session: _of_process(session, key, pid))
+
+    def ended(self, took: Weight) -> None:
+        """Take note that the process of the job at hand has ended: short ones are seen by nobody else."""
+        key = _job.get("")
+        if self._tools is None or (since := self._since.pop(key, None)) is None:
+            return
+        elapsed = max(0.001, time.monotonic() - since.moment)
+        sample = Sample(
+            job=key,
+            at=self._tools.clock.now(),
+            cpu=round(max(0.0, took.cpu_seconds - since.cpu_seconds) / elapsed, 4),
+            memory_bytes=took.memory_bytes,
+            processes=took.processes,
+            connections=0,
+        )
+        by_default = self._tools.settings().applications.metrics_collection_enabled
+        self._write(key, lambda session: job_samples.store(session, [sample], by_default=by_default))
+
+    def looked(self, seen: Mapping[ProcessKey, Weight]) -> None:
+        """Take note that what processes take was recorded now."""
+        for key in self._since.keys() & seen.keys():
+            self._since[key] = Since(time.monotonic(), seen[ProcessKey(key)].cpu_seconds)
+
+    def _write(self, key: str, what: Callable[[AsyncSession], Awaitable[object]]) -> None:
+        if self._tools is not None:
+            writing = asyncio.create_task(self._written(self._tools, key, what))
             self._writing.add(writing)
             writing.add_done_callback(self._writing.discard)
 
-    async def _write(self, key: str, pid: int) -> None:
-        if self._sessions is None:
-            return
+    async def _written(self, tools: Tools, key: str, what: Callable[[AsyncSession], Awaitable[object]]) -> None:
         try:
-            async with transaction(self._sessions) as session:
-                await session.execute(sa.update(Job).where(Job.key == key, Job.ended_at.is_(None)).values(pid=pid))
+            async with transaction(tools.sessions) as session:
+                await what(session)
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as why:  # the render does not depend on it
             log.warning("the process of a job is not written down", job=key, why=str(why.orig))
 
@@ -70,6 +109,10 @@ class Doing:
             if weight is None and self._pids.get(key) == known[key]:
                 del self._pids[key]
         return {ProcessKey(key): weight for key, weight in found.items() if weight is not None}
+
+
+async def _of_process(session: AsyncSession, key: str, pid: int) -> None:
+    await session.execute(sa.update(Job).where(Job.key == key, Job.ended_at.is_(None)).values(pid=pid))
 
 
 class Noted:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rostra.app.building import POLITELY
+from rostra.app.doing import Doing
 from rostra.content import beside
 from rostra.content.builds import Say
 from rostra.content.deploy import Work
@@ -34,8 +35,8 @@ class Asked:
     parameters: Mapping[str, Any]
 
 
-async def make(asked: Asked, tools: Tools, host: HostFacts, say: Say, began: Callable[[int], None]) -> Rendered:
-    """Render with what the bundle's deploy chose; ``began`` is told the process.
+async def make(asked: Asked, tools: Tools, host: HostFacts, say: Say, doing: Doing) -> Rendered:
+    """Render with what the bundle's deploy chose; ``doing`` is told of the process.
 
     Raises:
         RenderFailed: nothing is left of it.
@@ -50,7 +51,9 @@ async def make(asked: Asked, tools: Tools, host: HostFacts, say: Say, began: Cal
         if chosen.quarto
         else _r_job(asked, tools, chosen, _document(work, code, wanted.document))
     )
-    shell = SandboxedShell(host, tools.user, None, tools.places.run_dir / "builds", began)
+    shell = SandboxedShell(
+        host, tools.user, None, tools.places.run_dir / "builds", began=doing.began, ended=doing.ended
+    )
     say(f"Rendering {job.document if job.document != '.' else 'the project'}")
     return await render_document(job, shell, say)
 

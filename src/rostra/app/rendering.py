@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
@@ -21,7 +22,7 @@ from rostra.content.tables import Rendering
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
 from rostra.environments.spec import Environment
-from rostra.execution import sandbox
+from rostra.execution import sandbox, weights
 from rostra.execution.launcher import Launch, Mount
 from rostra.execution.sandbox import HostFacts
 from rostra.ids import ProcessKey, new_key
@@ -74,7 +75,7 @@ class Renderer:
             late = {name: value for name, value in credentials.items() if name == _TOKEN or name not in own}
             if not work.kind.python:
                 asked = Asked(work=work, environment=environment, folder=folder, own={**own, **late}, parameters=given)
-                done = await make(asked, tools, self.host, say, self.doing.began)
+                done = await make(asked, tools, self.host, say, self.doing)
             else:
                 assert environment is not None, "notebooks run in an environment"
                 job = self._job(work, environment, own, key, folder)
@@ -94,8 +95,9 @@ class Renderer:
     async def _rendered(self, job: RenderJob, work: Work, say: Say) -> Rendered:
         ready = await self.ready.take(work.item.guid, job) if self.ready else None
         if ready is not None:
-            self.doing.began(ready.conversation.pid)
-        return await render(job, say, self.renderers, ready)
+            before = await asyncio.to_thread(weights.weigh, ready.conversation.pid)
+            self.doing.began(ready.conversation.pid, before)
+        return await render(job, say, self.renderers, ready, ended=self.doing.ended)
 
     async def follow(self, guid: str) -> None:
         """End the kernel that is ready for an item when that is not any more what the kernel was made for."""
@@ -152,7 +154,7 @@ class Renderer:
             parent.mkdir(parents=True, exist_ok=True)
         if not work.kind.python:
             asked = Asked(work=work, environment=environment, folder=folder, own=own, parameters={})
-            await make(asked, tools, self.host, lambda _: None, self.doing.began)
+            await make(asked, tools, self.host, lambda _: None, self.doing)
             return
         await render(self._job(work, environment, own, key, folder), lambda _: None, self.renderers)
 

@@ -53,6 +53,7 @@ class Sampling:
         """Look, and write what was seen since the last time; return how many samples were written."""
         look = await self._look(self._tools.clock.now())
         samples, self._recorded = self._samples(look, self._recorded), look
+        self._doing.looked(look.weights)
         if not samples:
             return 0
         by_default = self._tools.settings().applications.metrics_collection_enabled

@@ -20,18 +20,20 @@ from rostra.execution.cgroups import Cgroups
 from rostra.execution.launcher import Launch, LaunchFailed, Mount
 from rostra.execution.sandbox import HostFacts
 from rostra.execution.tree import Output, Tree, spawn
+from rostra.execution.weights import Weight
 from rostra.ids import ProcessKey, new_key
 from rostra.trees import remove_tree
 
 LONGEST_LINE = 16 * 1024
 GRACE_SECONDS = 2.0
+LOOK_SECONDS = 0.5
 
 
 class SandboxedShell:
     """``user`` is the (uid, gid) commands run as when the server is root; without it root runs nothing.
 
-    ``began`` is told the process of each command. ``scratch`` holds a private folder for each command; what a crash
-    leaves there is the caller's to remove.
+    ``began`` is told the process of each command, ``ended`` what it took, nearly. ``scratch`` holds a private folder for each
+    command; what a crash leaves there is the caller's to remove.
     """
 
     def __init__(
@@ -40,13 +42,15 @@ class SandboxedShell:
         user: tuple[int, int] | None = None,
         groups: Cgroups | None = None,
         scratch: Path | None = None,
+        *,
         began: Callable[[int], None] = lambda _: None,
+        ended: Callable[[Weight], None] | None = None,
     ) -> None:
         self._host = host
         self._user = user
         self._groups = groups
         self._scratch = scratch
-        self._began = began
+        self._began, self._ended = began, ended
 
     async def run(
         self,
@@ -100,11 +104,16 @@ class SandboxedShell:
             raise
         self._began(tree.pid)
         gone = asyncio.create_task(tree.gone())
+        looking = asyncio.create_task(_look(tree)) if self._ended else None
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 return await asyncio.shield(gone)
         finally:
+            if looking:
+                looking.cancel()
             await _end(tree, gone)
+            if self._ended and tree.took:
+                self._ended(tree.took)
             await output.end()
             lines.end()
 
@@ -141,6 +150,14 @@ class _Lines:
 
     def _tell(self, line: bytes) -> None:
         self._on_line(line[:LONGEST_LINE].rstrip(b"\r").decode("utf-8", "replace"))
+
+
+async def _look(tree: Tree) -> None:
+    pause = 0.05
+    while True:
+        await asyncio.sleep(pause)
+        await asyncio.to_thread(tree.look)
+        pause = min(2 * pause, LOOK_SECONDS)
 
 
 async def _end(tree: Tree, gone: asyncio.Task[int]) -> None:

@@ -16,6 +16,7 @@ from rostra.execution import sandbox
 from rostra.execution.cgroups import Cgroups, Group
 from rostra.execution.launcher import Launch, LaunchFailed
 from rostra.execution.sandbox import Descriptors, HostFacts
+from rostra.execution.weights import Weight, larger, of_ended, weigh_at_end
 
 READ_BYTES = 64 * 1024
 STRAGGLER_SECONDS = 1.0  # how long the last output is waited for when a detached process holds the pipe
@@ -68,12 +69,18 @@ class Tree:
         self._sandboxed = sandboxed
         self._init: int | None = None
         self._stragglers: list[int] = []  # descriptors of what was killed besides the program
+        self.took: Weight | None = None  # known once it has gone
+        self._seen: Weight | None = None
 
     async def started(self, info: int) -> None:
         """Learn which process is the first inside, from what bubblewrap writes to ``info``."""
         said = await _first_object(info)
         pid = said.get("child-pid")
         self._init = pid if isinstance(pid, int) else None
+
+    def look(self) -> None:
+        """See what it takes. bubblewrap does not wait for its own, so what ends unseen in it is lost but for this."""
+        self._seen = weigh_at_end(self.pid) or self._seen
 
     def terminate(self) -> None:
         """Ask the program to end. Only the program: what it started is its own business."""
@@ -84,6 +91,7 @@ class Tree:
 
     def kill(self) -> None:
         """End all of it at once."""
+        self.look()
         if self._init:
             # The kernel ends everything in the namespace before its first process is gone.
             with contextlib.suppress(ProcessLookupError):
@@ -102,7 +110,7 @@ class Tree:
     async def gone(self) -> int:
         """Wait until nothing is left and return the exit status; negative means killed by that signal."""
         init = _pidfd(self._init) if self._init else None
-        await _ended(self._process)
+        self.took = larger(await _ended(self._process), self._seen)
         if not self._sandboxed:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -242,16 +250,26 @@ def _pidfd(pid: int) -> int | None:
         return None  # gone already, or a kernel before 5.3
 
 
-async def _ended(process: subprocess.Popen[bytes]) -> None:
+async def _ended(process: subprocess.Popen[bytes]) -> Weight | None:
+    """Wait for its end and return what it took with all that it, or the sandbox around it, has waited for."""
     descriptor = _pidfd(process.pid)
     if descriptor is None:
-        await asyncio.to_thread(process.wait)
-        return
+        return await asyncio.to_thread(_reap, process)
     try:
         await _readable(descriptor)
     finally:
         os.close(descriptor)
-    process.wait()
+    return _reap(process)
+
+
+def _reap(process: subprocess.Popen[bytes]) -> Weight | None:
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except ChildProcessError:  # a signal was to be sent, and it was found to have ended
+        process.wait()
+        return None
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return of_ended(usage)
 
 
 def _children(pid: int) -> list[int]:

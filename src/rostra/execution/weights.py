@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ class Weight:
     """``cpu_seconds`` since the start, those of ended children included as far as they were waited for.
 
     ``memory_bytes`` is what would be free without it, nearly: memory of its own, and the files one of its processes
-    has mapped most of (forked workers share those).
+    has mapped most of (forked workers share those). Of one that has ended it is the most it held at any time.
     """
 
     cpu_seconds: float
@@ -44,6 +45,36 @@ def weigh(pid: int, proc: Path = PROC) -> Weight | None:
         return None
     cpu, own, mapped = zip(*found, strict=True)
     return Weight(sum(cpu), sum(own) + max(mapped), len(found))
+
+
+def weigh_at_end(pid: int, proc: Path = PROC) -> Weight | None:
+    """As `weigh`, with the most memory each of the tree held at any time; what had ended before is not in it."""
+    found = [(one, _most(each, proc)) for each in _tree(pid, proc) if (one := _one(each, proc)) is not None]
+    return Weight(sum(one[0] for one, _ in found), sum(most for _, most in found), len(found)) if found else None
+
+
+def of_ended(usage: resource.struct_rusage) -> Weight:
+    """Return what a tree took that has been waited for: its seconds, and the memory of its largest process."""
+    return Weight(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, 1)
+
+
+def larger(one: Weight | None, other: Weight | None) -> Weight | None:
+    """Return the most that either says of the same tree."""
+    if one is None or other is None:
+        return one or other
+    return Weight(
+        max(one.cpu_seconds, other.cpu_seconds),
+        max(one.memory_bytes, other.memory_bytes),
+        max(one.processes, other.processes),
+    )
+
+
+def _most(pid: int, proc: Path) -> int:
+    with contextlib.suppress(OSError):
+        for line in (proc / str(pid) / "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return _bytes(line.partition(":")[2].split())
+    return 0
 
 
 def _tree(pid: int, proc: Path) -> list[int]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rostra.execution.weights import Weight, weigh_at_end
 from rostra.rendering.processes import end_tree, to_the_end
 from rostra.rendering.renderers import Renderer
 
@@ -19,6 +20,7 @@ class Conversation:
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
         self._tail = asyncio.create_task(_tail(renderer))
+        self.took: Weight | None = None  # it and its kernel, until it ended, as far as that is known
 
     @property
     def pid(self) -> int:
@@ -34,7 +36,10 @@ class Conversation:
     async def heard(self) -> dict[str, Any] | None:
         """Return the next thing it says; None when it will say nothing any more."""
         line = await self._renderer.said.readline()
-        return dict(json.loads(line)) if line else None
+        said: dict[str, Any] | None = json.loads(line) if line else None
+        if said and "took" in said:
+            self.took = Weight(*said.pop("took"))
+        return said
 
     async def last_errors(self) -> bytes:
         """Return the end of what it wrote to its error stream, once that is closed."""
@@ -43,6 +48,8 @@ class Conversation:
     async def end(self) -> None:
         """Leave nothing of the renderer and its kernel, however far they came."""
         if not self._renderer.ended:
+            if self.took is None:  # it did not come to say so
+                self.took = await to_the_end(weigh_at_end, self._renderer.pid)
             await to_the_end(end_tree, self._renderer.pid)
         await self._renderer.wait()
         self._tail.cancel()

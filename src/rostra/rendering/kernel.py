@@ -13,6 +13,7 @@ from pathlib import Path
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 
+from rostra.execution.weights import Weight, weigh_at_end
 from rostra.rendering.kernel_command import CONNECTION_FILE
 from rostra.rendering.processes import adopt_orphans, die_with_parent, end_descendants, to_the_end
 from rostra.rendering.tracebacks import plain
@@ -53,12 +54,13 @@ class _Client(AsyncKernelClient):
 
 @dataclass(slots=True)
 class Kernel:
-    """A kernel that answered. ``language_version`` is its own word, e.g. 3.9.18."""
+    """A kernel that answered. ``language_info`` is its own word; ``took`` is known once it has been ended."""
 
     client: AsyncKernelClient
     process: asyncio.subprocess.Process
     language_info: dict[str, object] = field(default_factory=dict)
     tail: bytearray = field(default_factory=bytearray)
+    took: Weight | None = None
 
     def last_lines(self, most: int = 15) -> tuple[str, ...]:
         greeting, found, rest = plain(self.tail.decode("utf-8", "replace")).partition("--existing ")
@@ -84,6 +86,7 @@ async def kernel(start: KernelStart) -> AsyncIterator[Kernel]:
         yield found
     finally:
         client.stop_channels()
+        found.took = await to_the_end(weigh_at_end, process.pid)
         await to_the_end(end_descendants, os.getpid())
         await process.wait()
         await reading  # ends with the pipe, and nobody holds that any more

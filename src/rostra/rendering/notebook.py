@@ -6,10 +6,13 @@ Whatever happens, also a cancellation: no process is left, and the output folder
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rostra.durable import publish
+from rostra.execution.weights import Weight
 from rostra.rendering import orders
 from rostra.rendering.conversation import Conversation
 from rostra.rendering.job import PRIMARY, Rendered, RenderFailed, RenderJob, RenderTimedOut, Say
@@ -23,36 +26,52 @@ from rostra.units import human_duration
 _PLAIN = PlainRenderers()
 
 
-async def render(job: RenderJob, say: Say, renderers: Renderers = _PLAIN, ready: ReadyKernel | None = None) -> Rendered:
+async def render(
+    job: RenderJob,
+    say: Say,
+    renderers: Renderers = _PLAIN,
+    ready: ReadyKernel | None = None,
+    *,
+    ended: Callable[[Weight], None] = lambda _: None,
+) -> Rendered:
     """Render ``job`` and return the finished folder; ``say`` gets one line for each step.
 
-    ``ready`` was made for this notebook. It is used when it can be, and ends in any case.
+    ``ready`` was made for this notebook. It is used when it can be, and ends in any case. ``ended`` is told what the
+    renderer took with its kernel, however it ended.
 
     Raises:
         RenderFailed: the notebook, its kernel or the page failed; ``output`` does not exist.
         RenderTimedOut: it took longer than ``job.timeout``.
     """
+    begun = asyncio.get_running_loop().time()
     if ready is not None:
         try:
             if await ready.take(job):
-                return await _finish(job, ready.place, ready.conversation, say)
+                with _weighed(ready.conversation, ended):
+                    return await _finish(job, ready.place, ready.conversation, say, begun)
         finally:
             await asyncio.shield(ready.end())
-    begun = asyncio.get_running_loop().time()
     place = await Place.of(job)
     try:
         conversation = Conversation(await renderers.start())
         conversation.tell(orders.whole(job, place))
-        return await _finish(job, place, conversation, say, begun)
+        with _weighed(conversation, ended):
+            return await _finish(job, place, conversation, say, begun)
     finally:
         await place.remove()
 
 
-async def _finish(
-    job: RenderJob, place: Place, conversation: Conversation, say: Say, begun: float | None = None
-) -> Rendered:
+@contextlib.contextmanager
+def _weighed(conversation: Conversation, ended: Callable[[Weight], None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if conversation.took:
+            ended(conversation.took)
+
+
+async def _finish(job: RenderJob, place: Place, conversation: Conversation, say: Say, begun: float) -> Rendered:
     """See a render to its end that has begun."""
-    begun = asyncio.get_running_loop().time() if begun is None else begun
     try:
         done = await _in_time(job, conversation, say)
     finally:

@@ -19,6 +19,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from rostra.execution import weights
 from rostra.rendering.beside import copy_referenced
 from rostra.rendering.cells import CellFailed, plain_outputs, run_cells, running_cells
 from rostra.rendering.declared import declare
@@ -55,8 +56,19 @@ async def _main(job: dict[str, Any]) -> None:
         end_descendants(os.getpid())
         os._exit(3)
     alone.cancel()
-    _tell(work.result())
+    _tell({**work.result(), "took": _took(job.get("kernel"))})
     os._exit(0)  # a worker thread may still be waiting for input
+
+
+def _took(kernel: Kernel | None) -> tuple[float, int, int]:
+    """Return what this process and its kernel took: seconds, bytes at most, processes."""
+    own = weights.of_ended(resource.getrusage(resource.RUSAGE_SELF))
+    theirs = kernel.took if kernel and kernel.took else weights.Weight(0.0, 0, 0)
+    return (
+        own.cpu_seconds + theirs.cpu_seconds,
+        own.memory_bytes + theirs.memory_bytes,
+        own.processes + theirs.processes,
+    )
 
 
 async def _outcome(job: dict[str, Any], orders: Orders) -> dict[str, Any]:
@@ -81,6 +93,7 @@ async def _render(job: dict[str, Any]) -> dict[str, Any]:
     cells = 0
     if job["execute"] and running_cells(notebook):
         async with kernel(_start(job)) as running:
+            job["kernel"] = running
             cells = await _execute(job, notebook, running)
     _tell({"say": "Writing the page"})
     return await asyncio.to_thread(_write, job, notebook, cells)
@@ -94,6 +107,7 @@ async def _render_later(job: dict[str, Any], orders: Orders) -> dict[str, Any]:
     folder = Path(job["notebook"]).parent
     imports = leading_imports(wanted, own={path.name.partition(".")[0] for path in folder.iterdir()})
     async with kernel(_start(job)) as running:
+        job["kernel"] = running
         await import_ahead(running, imports, Path(job["work"]))
         _tell({"ready": [each.module for each in imports]})
         job |= await _ordered(orders, running)
