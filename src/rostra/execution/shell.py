@@ -32,8 +32,8 @@ LOOK_SECONDS = 0.5
 class SandboxedShell:
     """``user`` is the (uid, gid) commands run as when the server is root; without it root runs nothing.
 
-    ``began`` is told the process of each command, ``ended`` what it took, nearly. ``scratch`` holds a private folder for each
-    command; what a crash leaves there is the caller's to remove.
+    ``began`` is told the process of each command, ``ended`` what it took, nearly. ``scratch`` holds a private folder
+    for each command; what a crash leaves there is the caller's to remove.
     """
 
     def __init__(
