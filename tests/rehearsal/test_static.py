@@ -40,10 +40,12 @@ def without(told: dict[str, Any], *names: str) -> dict[str, Any]:
     }
 
 
-def check(tmp_path: Path, files: Files, *gone: str) -> list[tuple[str, str, bool]]:
+def check(
+    tmp_path: Path, files: Files, *gone: str, kind: str = "python-api", entrypoint: str = "app:app"
+) -> list[tuple[str, str, bool]]:
     """Return (where, weight, lazy) of each remark when ``gone`` are not there any more."""
     told = seen(tmp_path, files)
-    roots = static.roots_of("python-api", "app:app", [each["file"] for each in told["files"]])
+    roots = static.roots_of(kind, entrypoint, [each["file"] for each in told["files"]])
     found = static.compare(told, without(told, *gone), roots)
     return [(each.where, each.weight.value, each.lazy) for each in found.remarks]
 
@@ -161,3 +163,32 @@ def test_real_interpreters_say_what_was_removed(tmp_path: Path, python_minor: An
     found = static.compare(today, then, ["app.py"]).remarks
     assert [(each.line, each.lazy) for each in found] == [(1, False), (4, True)]
     assert static.compare(then, then, ["app.py"]).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("files", "gone", "expected", "why"),
+    [
+        ({"r.Rmd": "Words\n```{python}\nimport os\nimport json\n```\n"}, "json", [("r.Rmd:4", "breaks", False)],
+         "a chunk, with the document's own lines"),
+        ({"r.Rmd": "```{python}\nimport json\n```\n\n  ```{python}\n  json.dumps\n  ```\n"}, "json.dumps",
+         [("r.Rmd:6", "breaks", False)], "chunks go on where the last ended, indented or not"),
+        ({"r.Rmd": "```{python, eval=FALSE}\nimport json\n```\n"}, "json", [], "a chunk that is not run"),
+        ({"r.Rmd": "```python\nimport json\n```\n"}, "json", [], "code that is only shown"),
+        ({"r.Rmd": "````{verbatim}\n```{python}\nimport json\n```\n````\n"}, "json", [], "a chunk within a text"),
+        ({"r.Rmd": "```{r}\njson <- import('json')\n```\n"}, "json", [("r.Rmd:2", "breaks", False)], "R asks for it"),
+        ({"app.R": 'json <- reticulate::import("json")\nx <- json$dumps(1)\n'}, "json.dumps",
+         [("app.R:2", "breaks", False)], "a name, in R"),
+        ({"app.R": "f <- function() {\n  import('json')\n}\n"}, "json", [("app.R:2", "breaks", True)], "when called"),
+        ({"app.R": "f <- function() import('json')\n"}, "json", [("app.R:1", "breaks", True)], "in one line"),
+        ({"app.R": "x <- tryCatch(\n  import('json'),\n  error = identity\n)\ny <- import('json')\n"}, "json",
+         [("app.R:5", "breaks", False), ("app.R:2", "maybe", True)], "the author prepared, but not there"),
+        ({"app.R": "# import('json')\nx <- '# import'\n"}, "json", [], "a comment"),
+        ({"app.R": "source_python('lib/a.py')\n", "lib/a.py": "import json\n", "old.py": "import json\n"}, "json",
+         [("lib/a.py:1", "breaks", False), ("old.py:1", "maybe", False)], "what R sources, and what nobody does"),
+        ({"app.R": "x <- json$dumps\n"}, "json.dumps", [], "another thing of that name"),
+    ],
+)  # fmt: skip
+def test_python_in_r_content(
+    tmp_path: Path, files: Files, gone: str, expected: list[tuple[str, str, bool]], why: str
+) -> None:
+    assert check(tmp_path, files, gone, kind="shiny", entrypoint="") == expected, why

@@ -23,7 +23,6 @@ from rostra.rehearsal.model import (
     Weight,
     up_to,
 )
-from rostra.rehearsal.start import blame
 from rostra.rehearsal.verdict import judge
 
 TO = Matched(to="3.13.0", path="/p", reason="because")
@@ -99,6 +98,18 @@ def test_a_start_and_the_static_check_are_told_together() -> None:
     assert judge(found).where == "app.py:3"
 
 
+def test_a_start_that_tells_no_line_is_told_with_the_one_that_asks_for_what_it_missed() -> None:
+    started = Started(then=Answer(good=False, reason="ModuleNotFoundError: No module named 'imp'"), today=FINE)
+    verdict = judge(Findings(matched=TO, resolved=SAME, built=BUILT, started=started, checked=Checked(remarks=(LINE,))))
+    assert (verdict.where, verdict.action) == ("app.py:3", "Correct the code and publish it again.")
+
+
+def test_a_file_that_begins_a_sentence_keeps_its_name() -> None:
+    started = Started(then=Answer(good=False, reason="report.Rmd, line 3: it fails"), today=FINE)
+    verdict = judge(Findings(matched=TO, resolved=SAME, built=BUILT, started=started))
+    assert verdict.reason == "report.Rmd, line 3: it fails."
+
+
 def test_what_does_not_work_today_is_said_to_be_so() -> None:
     verdict = judge(Findings(matched=TO, resolved=SAME, built=BUILT, started=Started(then=BAD, today=BAD)))
     assert verdict.broken_today
@@ -125,28 +136,6 @@ def test_findings_survive_the_shelf() -> None:
 def test_the_ladder() -> None:
     assert up_to(Step.match) == (Step.match,)
     assert up_to(Step.static) == tuple(Step)
-
-
-@pytest.mark.parametrize(
-    ("lines", "expected", "why"),
-    [
-        (["Traceback", '  File "/d/apps/g/1/app.py", line 3, in f', "KeyError: 'x'"], ("KeyError: 'x'", "app.py:3"),
-         "own code"),
-        (['File "/d/apps/g/1/app.py", line 2', 'File "/e/lib/python3.13/site-packages/six/x.py", line 9',
-          "ModuleNotFoundError: No module named 'imp'"],
-         ("ModuleNotFoundError: No module named 'imp' (in six)", "app.py:2"), "in a package, by way of own code"),
-        (['  File "app.py", line 1, in <module>', "    import requests", "ModuleNotFoundError: No module named 'six'"],
-         ("ModuleNotFoundError: No module named 'six' (in requests)", "app.py:1"), "as the runner shows it"),
-        (['  File "app.py", line 1, in <module>', "    import imp", "ModuleNotFoundError: No module named 'imp'"],
-         ("ModuleNotFoundError: No module named 'imp'", "app.py:1"), "what is imported is itself not there"),
-        (["just words"], ("", ""), "nothing to read"),
-        (["aError: first", "b.CError: last"], ("b.CError: last", ""), "the last error counts"),
-    ],
-)  # fmt: skip
-def test_blame(lines: list[str], expected: tuple[str, str], why: str) -> None:
-    from pathlib import Path
-
-    assert blame(lines, Path("/d/apps/g/1")) == expected, why
 
 
 def test_what_was_not_exercised_is_said() -> None:

@@ -27,17 +27,22 @@ MOST_BYTES = 2_000_000
 TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 NEVER = {"antigravity", "this", "idlelib", "turtledemo", "turtle", "test", "lib2to3.tests", "__main__", "__phello__"}
 SKIPPED = {"__pycache__", "node_modules", ".git", ".venv", "venv", "env", "site-packages", ".ipynb_checkpoints"}
+R_CODE, R_DOCUMENTS = (".r",), (".rmd", ".qmd")
 CATCHES = {"ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException", "SyntaxError"}
 
 
 def sources(folder: str) -> Iterator[tuple[str, bytes, int]]:
-    """Yield (name, text, flags) of everything Python: files, and notebooks as one text of all their code cells."""
+    """Yield (name, text, flags) of everything Python: files, cells of notebooks, documents in Markdown, and R code."""
     count = 0
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if each not in SKIPPED)
         for name in sorted(names):
             path = os.path.join(here, name)
-            if not name.endswith((".py", ".ipynb")) or os.path.islink(path) or os.path.getsize(path) > MOST_BYTES:
+            if (
+                not name.lower().endswith((".py", ".ipynb", *R_CODE, *R_DOCUMENTS))
+                or os.path.islink(path)
+                or os.path.getsize(path) > MOST_BYTES
+            ):
                 continue
             count += 1
             if count > MOST_FILES:
@@ -45,8 +50,8 @@ def sources(folder: str) -> Iterator[tuple[str, bytes, int]]:
             with open(path, "rb") as file:
                 data = file.read()
             shown = os.path.relpath(path, folder)
-            if name.endswith(".py"):
-                yield shown, data, 0
+            if not name.endswith(".ipynb"):
+                yield shown, data, TOP_LEVEL_AWAIT if name.lower().endswith(R_DOCUMENTS) else 0
             else:
                 yield from cells(shown, data)
 
@@ -204,6 +209,27 @@ def catches(node: Any) -> bool:
     return any(getattr(one, "id", getattr(one, "attr", "")) in CATCHES for one in each)
 
 
+def beside(name: str) -> Any:
+    """Load the module ``name`` that lies beside this file: isolated, an interpreter does not find it by itself."""
+    spec = importlib.util.spec_from_file_location(name, os.path.join(os.path.dirname(__file__), name + ".py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def look_at(data: bytes, flags: int, name: str, known: dict[str, Looker]) -> dict[str, Any]:
+    """Look at one file, whatever language it is in."""
+    if not name.lower().endswith((*R_CODE, *R_DOCUMENTS)):
+        return look(data, flags, name, known)
+    check_r, text = beside("check_r"), data.decode("utf-8", "replace").replace("\r\n", "\n")
+    document = name.lower().endswith(R_DOCUMENTS)
+    said = look(plain(check_r.python_of(text)).encode("utf-8") if document else b"", flags, name, known)
+    more = check_r.references(check_r.r_of(text) if document else text)
+    return {**said, "refs": said["refs"] + more["refs"], "local": said["local"] + more["local"]}
+
+
 def look(data: bytes, flags: int, name: str, known: dict[str, Looker]) -> dict[str, Any]:
     """Return what the compiler says and what is referred to. ``known`` keeps what a notebook's cells have imported."""
     said: dict[str, Any] = {"file": name, "syntax": None, "warnings": [], "refs": [], "local": [], "methods": []}
@@ -277,7 +303,7 @@ def main(folder: str, out: str) -> None:
     warnings.simplefilter("ignore")
     sys.dont_write_bytecode = True
     known_names: dict[str, Looker] = {}
-    files = [look(data, flags, name, known_names) for name, data, flags in sources(folder)]
+    files = [look_at(data, flags, name, known_names) for name, data, flags in sources(folder)]
     own = {name.split("/")[0].split(".py")[0] for name in os.listdir(folder)}
     dotted = sorted({ref[0] for each in files for ref in each["refs"]})
     tops = {name.split(".")[0] for name in dotted} - own

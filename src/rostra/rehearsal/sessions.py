@@ -19,6 +19,8 @@ Open = Callable[[Opened, float], Awaitable[Session]]
 _KINDS: Mapping[str, Open] = {
     "python-streamlit": streamlit.use,
     "python-shiny": shiny.use,
+    "shiny": shiny.use,
+    "rmd-shiny": shiny.use,
     "python-bokeh": bokeh.use,
     "python-panel": bokeh.use,
     "python-gradio": gradio.use,

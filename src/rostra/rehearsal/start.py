@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from rostra.execution.pool import StartFailed
 from rostra.ids import ProcessKey, new_key
 from rostra.rehearsal import page as pages
 from rostra.rehearsal import sessions
+from rostra.rehearsal.blame import blame
 from rostra.rehearsal.model import Answer
 from rostra.rehearsal.session import Opened, Session
 from rostra.rendering.job import RenderFailed
@@ -34,9 +34,6 @@ RenderAside = Callable[[Work, Environment, Path], Awaitable[None]]
 """Renders the bundle with this environment into a folder that does not exist yet; raises `RenderFailed`."""
 
 ANSWER_SECONDS = 60.0
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_ERROR = re.compile(r"^(?P<what>[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt|Failed|NotFound)\b.*)$")
-_IMPORT = re.compile(r"(?:import|from)\s+(?P<name>\w+)")
 _SHOWN = 25
 
 
@@ -78,9 +75,8 @@ class Aside:
         try:
             await self.render(work, environment, folder)
         except RenderFailed as failed:
-            cell = f" cell {failed.cell}" if failed.cell is not None else ""
-            place = f"{work.manifest.entrypoint}{cell}" + (f":{failed.line}" if failed.line is not None else "")
-            return Answer(good=False, reason=failed.message, where=place, lines=failed.lines[-_SHOWN:])
+            where = _place(work.manifest.entrypoint, failed) or blame(failed.lines, Path("/nowhere"))[1]
+            return Answer(good=False, reason=failed.message, where=where, lines=failed.lines[-_SHOWN:])
         except Problem as why:
             return Answer(good=False, reason=why.message)
         finally:
@@ -152,32 +148,7 @@ async def _said(what: Launch) -> list[str]:
     return [line.text for line in await asyncio.to_thread(logs.read, what.log, 200)]
 
 
-def blame(lines: Sequence[str], code: Path) -> tuple[str, str]:
-    """Return (what went wrong, where) from a traceback: the last error, and the deepest frame in the item's own files.
-
-    The runner shows only those, with relative paths; a failure inside a package is told by the line that imports it.
-    """
-    errors = [found["what"] for line in lines if (found := _ERROR.match(line.strip()))]
-    frames = [
-        (number, found["file"], found["line"]) for number, line in enumerate(lines) if (found := _FRAME.search(line))
-    ]
-    prefix = f"{code}/"
-    own = [each for each in frames if each[1].startswith(prefix) or not each[1].startswith(("/", "<"))]
-    reason = errors[-1][:300] if errors else ""
-    package = _package(frames[-1][1]) if frames else ""
-    if own and not package and own[-1][0] + 1 < len(lines):
-        package = _imported(lines[own[-1][0] + 1], reason)
-    if reason and package:
-        reason = f"{reason} (in {package})"
-    return reason, f"{own[-1][1].removeprefix(prefix)}:{own[-1][2]}" if own else ""
-
-
-def _package(file: str) -> str:
-    return file.partition("/site-packages/")[2].partition("/")[0].removesuffix(".py")
-
-
-def _imported(source: str, reason: str) -> str:
-    """Return the package whose import failed inside of it; nothing when it is just not there."""
-    found = _IMPORT.match(source.strip())
-    missing = found is not None and f"No module named '{found['name']}'" in reason
-    return "" if found is None or missing else found["name"]
+def _place(notebook: str, failed: RenderFailed) -> str:
+    if failed.cell is None:
+        return ""
+    return f"{notebook} cell {failed.cell}" + (f":{failed.line}" if failed.line is not None else "")

@@ -18,7 +18,7 @@ import anyio
 
 from rostra.environments.folders import read_plain, scratch
 from rostra.environments.site import Site, Tools, silent
-from rostra.rehearsal import check_code
+from rostra.rehearsal import check_code, check_r
 from rostra.rehearsal.model import Checked, Remark, Weight
 from rostra.runtimes.model import Runtime
 
@@ -48,7 +48,7 @@ async def inspect(code: Path, runtime: Runtime, tools: Tools) -> Told | None:
         script, out = Path(check_code.__file__), site.box / "found.json"
         argv = (str(runtime.executable), "-I", "-S", str(script), str(code), str(out))
         try:
-            await site.run(argv, env={}, network=False, readable=(script, code))
+            await site.run(argv, env={}, network=False, readable=(script, Path(check_r.__file__), code))
             told = json.loads(await anyio.to_thread.run_sync(read_plain, out))
         except (OSError, ValueError, TimeoutError):
             return None
@@ -190,4 +190,6 @@ def roots_of(kind: str, entrypoint: str, files: Collection[str]) -> list[str]:
     found = [name for name in wanted if name in files or any(each.startswith(f"{name} cell ") for each in files)]
     if kind == "python-streamlit":
         found += [name for name in files if name.startswith("pages/") and name.endswith(".py")]
+    if not found and not kind.startswith(("python", "jupyter")):  # R and Quarto run what the server finds
+        found = [name for name in files if name.lower().endswith((*check_code.R_CODE, *check_code.R_DOCUMENTS))]
     return found

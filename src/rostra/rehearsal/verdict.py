@@ -12,6 +12,8 @@ Asked in this order, and the first that applies decides:
 
 from __future__ import annotations
 
+import re
+
 from rostra.rehearsal.model import (
     Answer,
     Checked,
@@ -219,9 +221,15 @@ def _new_pins(found: Findings, plan: Plan) -> Verdict:
 
 
 def _at(checked: Checked | None, then: Answer) -> Remark | None:
-    """Return what the static check says about the very line a start failed at."""
-    if checked is None or not then.where:
+    """Return what the static check says about the very line a start failed at.
+
+    Where the start does not tell its line, as R often does not, the module that it missed leads to one.
+    """
+    if checked is None:
         return None
+    if not then.where:
+        missed = [each for each in checked.remarks if each.module and f"No module named '{each.module}'" in then.reason]
+        return missed[0] if missed else None
     return next((each for each in checked.remarks if each.where == then.where), None)
 
 
@@ -236,6 +244,6 @@ def _notes(found: Findings) -> tuple[str, ...]:
 
 def _sentence(text: str) -> str:
     text = text.strip()
-    if "==" in text.partition(" ")[0]:  # a package keeps its name
+    if re.match(r"\S*(==|\w\.\w)", text):  # a package and a file keep their names
         return text + ("" if text.endswith((".", "!", "?")) else ".")
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -159,7 +159,8 @@ async def _run(job: DocumentJob, folders: Folders, shell: Shell, say: Say) -> No
     def hear(line: str) -> None:
         nonlocal left
         for part in line.split("\r"):  # a progress bar writes over itself
-            for text in job.tidy(plain(part).rstrip().replace(f"{folders.out.parent}/", "")):
+            own = plain(part).rstrip().replace(f"{folders.work}/", "").replace(f"{folders.out.parent}/", "")
+            for text in job.tidy(own):
                 last.append(text)
                 left -= 1
                 if left >= 0:

@@ -12,6 +12,7 @@ from rostra.rendering.job import RenderFailed
 
 _QUIT = re.compile(r"^Quitting from lines? (\d+)(?:-(\d+))? (?:\[([^\]]*)\] )?\((.+?)\)")
 _BAR = re.compile(r"^\s*\|[\s.|=]*(?:\|\s+(\d+)%\s*(.*))?$")
+_LONGEST_TRACEBACK = 60
 _NOISE = re.compile(r"^(Calls:|Execution halted|Backtrace:|In addition:|Warning messages?:)")
 
 
@@ -38,13 +39,22 @@ def failure(lines: Sequence[str]) -> RenderFailed:
     quits = [(number, match) for number, line in enumerate(lines) if (match := _QUIT.match(line))]
     first = next((n for n, line in enumerate(lines) if line.startswith("Error")), None)
     begin = quits[-1][0] if quits else first
+    begin = _with_traceback(lines, begin) if begin is not None else None
     tail = [line for line in lines[begin if begin is not None else -15 :] if line.strip() and not _NOISE.match(line)]
     said = _said(tail)
     if not quits:
         return RenderFailed(said or "R ended with an error", lines=tail[:30], hint=_HINT)
     found = quits[-1][1]
-    where = f"lines {found[1]}-{found[2]}" if found[2] else f"line {found[1]}"
+    where = f"lines {found[1]}-{found[2]}" if found[2] not in (None, found[1]) else f"line {found[1]}"
     return RenderFailed(f"{found[4]}, {where}: {said or 'the chunk failed'}", lines=tail[:30], hint=_HINT)
+
+
+def _with_traceback(lines: Sequence[str], begin: int) -> int:
+    """Return where what `where.R` adds begins: Python's traceback right before the error that R tells."""
+    for number in range(begin - 1, max(begin - _LONGEST_TRACEBACK, -1), -1):
+        if lines[number].startswith("Traceback (most recent call last)"):
+            return number
+    return begin
 
 
 _HINT = "Knit the document from the beginning where it was written, correct it, and publish it again."

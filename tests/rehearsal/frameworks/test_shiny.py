@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rostra.rehearsal.frameworks.shiny import inputs_of
+from rostra.rehearsal.frameworks.shiny import _failures, _markup, inputs_of
 
 
 def test_a_page_tells_what_its_inputs_begin_with() -> None:
@@ -19,3 +19,16 @@ def test_a_page_tells_what_its_inputs_begin_with() -> None:
         "l:shiny.number": 7,
     }  # fmt: skip
     assert inputs_of(html)[".clientdata_output_out_hidden"] is False
+
+
+def test_an_output_that_waits_for_its_visitor_has_not_failed() -> None:
+    waits = {"message": "", "call": "f()", "type": ["shiny.silent.error"]}
+    lacks = {"message": "Choose one", "call": None, "type": ["validation", "shiny.silent.error"]}
+    broke = {"message": "no sequence", "call": None, "type": None}
+    assert _failures({"errors": {"a": waits, "b": lacks, "c": broke}}) == {"c": broke}
+    assert _failures({"errors": [], "values": {}}) == {}
+
+
+def test_what_outputs_make_of_the_page_is_part_of_it() -> None:
+    told = {"values": {"page": {"html": '<div id="inner" class="shiny-text-output"></div>'}, "n": "3", "p": None}}
+    assert inputs_of(_markup(told))[".clientdata_output_inner_hidden"] is False

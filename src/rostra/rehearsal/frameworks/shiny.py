@@ -1,4 +1,4 @@
-"""Shiny: the server function runs for each session, its outputs when they are said to be visible."""
+"""Shiny for Python and for R: the server function runs for each session, outputs when they are said to be visible."""
 
 from __future__ import annotations
 
@@ -19,19 +19,42 @@ from rostra.rehearsal.session import QUIET_SECONDS, Opened, Session
 
 async def use(opened: Opened, _: float) -> Session:
     async with opened.talk(f"{opened.base}websocket/") as talking:
-        await talking.send(json.dumps({"method": "init", "data": inputs_of(opened.page.text)}))
+        told_it = inputs_of(opened.page.text)
+        await talking.send(json.dumps({"method": "init", "data": told_it}))
         begun = busy = answered = False
         with contextlib.suppress(ConnectionClosed):
             while busy or not answered:
                 told = await _within(talking, None if busy or not begun else QUIET_SECONDS)
                 if told is None:
                     break  # it waits for its visitor
-                if errors := told.get("errors"):
+                if errors := _failures(told):
                     return Session(failed=_error(errors))
                 begun, busy = True, told.get("busy", "busy" if busy else "idle") == "busy"
                 answered = answered or "values" in told
+                if new := {key: value for key, value in inputs_of(_markup(told)).items() if key not in told_it}:
+                    told_it |= new
+                    await talking.send(json.dumps({"method": "update", "data": new}))
+                    answered = False
             return Session()
     return Session(failed="its server function failed")
+
+
+def _failures(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the outputs that failed, without those that only wait for their visitor."""
+    errors = told.get("errors")
+    return {} if not isinstance(errors, dict) else {k: v for k, v in errors.items() if not _silent(v)}
+
+
+def _silent(told: object) -> bool:
+    sort = told.get("type") if isinstance(told, dict) else None
+    return "shiny.silent.error" in (sort if isinstance(sort, list) else [sort])
+
+
+def _markup(told: Mapping[str, Any]) -> str:
+    """Return what outputs have made of the page: a browser would show it, and ask for the outputs in it."""
+    values = told.get("values")
+    made = values.values() if isinstance(values, dict) else ()
+    return "".join(str(each["html"]) for each in made if isinstance(each, dict) and "html" in each)
 
 
 async def _within(talking: ClientConnection, seconds: float | None) -> dict[str, Any] | None:

@@ -13,7 +13,9 @@ local({
       parameters[[declared$name]] <- as.POSIXct(given)
     }
   }
-  if (isTRUE(job$site)) {
+  own_folder <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
+  tell_where <- source(file.path(own_folder, "where.R"))$value(file.path(dirname(job$out), "work"))
+  withCallingHandlers(error = tell_where, if (isTRUE(job$site)) {
     generator <- rmarkdown::site_generator(".")
     if (is.null(generator)) stop("this folder is no R Markdown site: it has no _site.yml")
     rmarkdown::render_site(".", envir = new.env(parent = globalenv()), quiet = FALSE)
@@ -28,7 +30,7 @@ local({
       job$input, output_dir = job$out, params = parameters, envir = new.env(parent = globalenv()), quiet = FALSE)
     primary <- basename(made)
     metadata <- as.list(attr(made, "rmd_output_metadata"))  # what it declares: files to keep, how its mail looks
-  }
+  })
   told <- list(primary = primary, metadata = metadata)
   jsonlite::write_json(told, job$told, auto_unbox = TRUE, null = "null", force = TRUE)
 })

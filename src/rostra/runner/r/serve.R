@@ -17,6 +17,8 @@ local({
     file.rename(waiting, path)
     cat("rostra: ready\n")
   }
+  own_folder <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1]))
+  tell_where <- source(file.path(own_folder, "where.R"))$value(".")
   # Runs when the framework first serves events: by then it listens.
   soon <- function() later::later(announce, 0)
   socket <- structure(waiting, mask = mask)
@@ -34,9 +36,26 @@ local({
     dir.create(work)
     file.copy(list.files(".", all.files = TRUE, no.. = TRUE), work, recursive = TRUE, copy.mode = FALSE)
     setwd(work)
+    tell_where <<- source(file.path(own_folder, "where.R"))$value(".")
     file <- if (nzchar(entry)) entry else list.files(".", pattern = "[.][Rr]md$")[1]
     soon()
     rmarkdown::run(file, auto_reload = FALSE, shiny_args = list(port = socket, launch.browser = FALSE))
+  }
+
+  # Plumber catches what a handler raises and writes only its message.
+  telling <- function(app) {
+    answer <- function(request) {
+      before <- last_python_error()
+      answered <- app$call(request)
+      failed <- is.list(answered) && isTRUE(answered$status >= 500)
+      if (failed && !identical(last_python_error(), before)) tell_where(simpleError(last_python_error()))
+      answered
+    }
+    list(call = answer, onHeaders = app$onHeaders, onWSOpen = app$onWSOpen)
+  }
+  last_python_error <- function() {
+    last <- if (isNamespaceLoaded("reticulate") && reticulate::py_available()) reticulate::py_last_error()
+    if (is.null(last)) "" else paste0(last$type, ": ", last$value)
   }
 
   serve_plumber <- function() {
@@ -44,7 +63,7 @@ local({
     options(plumber.apiURL = sub("/$", "", option("public-url")))
     # Plumber's run() knows only ports; all else it does is wanted (its documentation pages, its hooks).
     on_pipe <- function(host, port, app, ...) {
-      server <- httpuv::startPipeServer(waiting, mask, app)
+      server <- httpuv::startPipeServer(waiting, mask, telling(app))
       on.exit(server$stop())
       announce()
       repeat httpuv::service()
@@ -53,5 +72,14 @@ local({
     router$run(host = "127.0.0.1", port = 8000L)
   }
 
-  switch(kind, shiny = serve_shiny(), document = serve_document(), plumber = serve_plumber(), stop("unknown kind ", kind))
+  # Shiny calls this, without the error, from where that is at hand; the author's own function takes its place.
+  options(shiny.error = function() {
+    caller <- parent.frame()
+    if (inherits(caller$e, "error")) tell_where(caller$e)
+  })
+  plumber_file <- if (kind == "plumber") if (nzchar(entry)) entry else "plumber.R" else ""
+  withCallingHandlers(
+    switch(kind, shiny = serve_shiny(), document = serve_document(), plumber = serve_plumber(), stop("unknown kind ", kind)),
+    error = function(e) tell_where(e, plumber_file)
+  )
 })
