@@ -38,7 +38,9 @@ async def test_one_is_begun_with_a_task(world: World) -> None:
     assert made["waiting"] == 1
     assert await tasks(world, "rehearse") == [{"rehearsal": made["id"]}]
     assert await world.client("root").read("v1/rehearsals") == [made]
-    assert (await world.client("root").read("v1/rehearsals/affected?retire=3.11"))["guids"] == [live["guid"]]
+    affected = await world.client("root").read("v1/rehearsals/affected?retire=3.11")
+    assert affected["guids"] == [live["guid"]]
+    assert [(each["guid"], each["bundle_id"] > 0) for each in affected["items"]] == [(live["guid"], True)]
     assert (await world.client("root").read("v1/rehearsals/affected?retire=3.8"))["guids"] == []
 
 

@@ -17,7 +17,7 @@ from rostra.cli.main import main
 from rostra.cli.rehearse_sources import Folder, Report, Served
 from rostra.cli.remote import KeyMissing, Refused, Remote, ServerAway
 from rostra.rehearsal.notify import MailIsOff
-from rostra.rehearsal.records import Wanted
+from rostra.rehearsal.records import Present, Wanted
 
 TOLD = {
     "id": "r1", "retire": ["3.8"], "onto": "auto", "state": "done", "note": "", "task_id": "t1", "waiting": 0,
@@ -47,8 +47,8 @@ class PlayedSource:
     def last(self, version: str) -> Report | None:
         return self.report() if self.rehearsed else None
 
-    def still(self, version: str) -> Sequence[str]:
-        return [each["guid"] for each in self.items]
+    def still(self, version: str) -> Sequence[Present]:
+        return [Present(guid=each["guid"], title=each["title"], bundle_id=each["bundle_id"]) for each in self.items]
 
     def move_safe(self, last: Report) -> Iterator[tuple[str, str]]:
         for each in [each for each in self.items if each["outcome"] == "safe"]:

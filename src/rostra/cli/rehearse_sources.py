@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 from rostra.cli import rehearse_table as table
 from rostra.cli.remote import Remote, key_of, server_of
@@ -18,7 +19,7 @@ from rostra.rehearsal import records, report, retire
 from rostra.rehearsal.bench import Bench
 from rostra.rehearsal.model import up_to
 from rostra.rehearsal.notify import MailIsOff, notify, require_mail
-from rostra.rehearsal.records import Wanted
+from rostra.rehearsal.records import Present, Wanted
 from rostra.rehearsal.target import AUTO, Wish, wish
 from rostra.rehearsal.walk import Walk
 
@@ -55,7 +56,7 @@ class Source(Protocol):
 
     def last(self, version: str) -> Report | None: ...
 
-    def still(self, version: str) -> Sequence[str]: ...
+    def still(self, version: str) -> Sequence[Present]: ...
 
     def move_safe(self, last: Report) -> Iterator[tuple[str, str]]: ...
 
@@ -119,8 +120,9 @@ class Served:
         found = next((each for each in every if retire.covers(each, version)), None)
         return self._report(found["id"]) if found else None
 
-    def still(self, version: str) -> Sequence[str]:
-        return list(self.remote.ask("GET", f"v1/rehearsals/affected?retire={version}")["guids"])
+    def still(self, version: str) -> Sequence[Present]:
+        told = self.remote.ask("GET", f"v1/rehearsals/affected?retire={quote(version)}")
+        return [Present(**each) for each in told["items"]]
 
     def move_safe(self, last: Report) -> Iterator[tuple[str, str]]:
         titles = {each["guid"]: each["title"] for each in last.items}
@@ -188,10 +190,10 @@ class Folder:
 
         return self._with(work)
 
-    def still(self, version: str) -> Sequence[str]:
-        async def work(bench: Bench) -> Sequence[str]:
+    def still(self, version: str) -> Sequence[Present]:
+        async def work(bench: Bench) -> Sequence[Present]:
             async with transaction(bench.tools.reading) as session:
-                return await records.affected(session, wish([version], AUTO))
+                return await records.present(session, wish([version], AUTO))
 
         return self._with(work)
 

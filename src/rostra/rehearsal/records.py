@@ -43,6 +43,15 @@ class Wanted:
     fresh: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """An item as it is now, to be held against what was rehearsed of it."""
+
+    guid: str
+    title: str
+    bundle_id: int
+
+
 async def begin(session: AsyncSession, wanted: Wanted, now: dt.datetime, user_id: int | None = None) -> Rehearsal:
     """Write a new rehearsal down, with the items it is about: what is live on one of the versions now."""
     made = Rehearsal(
@@ -66,11 +75,17 @@ async def begin(session: AsyncSession, wanted: Wanted, now: dt.datetime, user_id
 
 async def affected(session: AsyncSession, wish: Wish) -> list[str]:
     """Return the guids of the items whose live bundle runs on what is to be retired, oldest item first."""
+    return [each.guid for each in await present(session, wish)]
+
+
+async def present(session: AsyncSession, wish: Wish) -> list[Present]:
+    """Return the items whose live bundle runs on what is to be retired, oldest first."""
     live = sa.and_(Bundle.id == Item.live_bundle_id, Item.deleted_at.is_(None), Bundle.runtime_version.is_not(None))
     known = (await session.execute(sa.select(Bundle.runtime_version).join(Item, live).distinct())).scalars()
     going = [version for version in known if version and wish.retires(version)]
-    wanted = sa.select(Item.guid).join(Bundle, live).where(Bundle.runtime_version.in_(going)).order_by(Item.id)
-    return list((await session.execute(wanted)).scalars())
+    wanted = sa.select(Item.guid, Item.title, Item.name, Bundle.id).join(Bundle, live)
+    rows = await session.execute(wanted.where(Bundle.runtime_version.in_(going)).order_by(Item.id))
+    return [Present(guid=guid, title=title or name, bundle_id=bundle) for guid, title, name, bundle in rows]
 
 
 async def get(session: AsyncSession, rehearsal_id: str) -> Rehearsal:

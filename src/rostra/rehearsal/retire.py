@@ -10,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from rostra.errors import Conflict
 from rostra.rehearsal.model import Outcome, Step
+from rostra.rehearsal.records import Present
 from rostra.rehearsal.target import Wish
 from rostra.units import counted
 
@@ -35,13 +36,39 @@ class WouldBreak(Conflict):
 
     code = "would-break"
 
-    def __init__(self, version: str, items: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        version: str,
+        items: Sequence[Mapping[str, Any]],
+        rehearsal_id: str = "",
+        *,
+        safe: int = 0,
+        changed: int = 0,
+    ) -> None:
         self.version, self.items = version, tuple(items)
-        named = ", ".join(str(each["title"]) for each in items[:5])
-        more = f" and {len(items) - 5} more" if len(items) > 5 else ""
+        hint = [f"Why, and whose they are: rostra runtimes rehearse --resume {rehearsal_id}"]
+        if changed:
+            hint.append(f"Published again since then, so that it is not known: {counted(changed, 'item')} more")
+        if safe:
+            hint.append(
+                f"Move the {counted(safe, 'item')} that {'is' if safe == 1 else 'are'} safe: add --rebuild-safe"
+            )
         super().__init__(
-            f"retiring Python {version} would break {counted(len(items), 'item')}: {named}{more}",
-            hint="The report of the rehearsal says why and whose they are. To retire it all the same, add --anyway.",
+            f"retiring Python {version} would break {counted(len(items), 'item')}: {_named(items)}",
+            hint="\n".join([*hint, "Retire it all the same: add --anyway"]),
+        )
+
+
+class ChangedSince(Conflict):
+    """What the last rehearsal found is not known to be so any more. ``items`` were published again since."""
+
+    code = "changed-since-rehearsed"
+
+    def __init__(self, version: str, items: Sequence[Mapping[str, Any]], when: str) -> None:
+        self.version, self.items = version, tuple(items)
+        super().__init__(
+            f"{counted(len(items), 'item')} on Python {version} changed after the rehearsal of {when[:10]}: {_named(items)}",
+            hint=f"Rehearse again: rostra runtimes rehearse --retire {version}. To retire it all the same: --anyway.",
         )
 
 
@@ -53,9 +80,15 @@ class NotMoved(Conflict):
     def __init__(self, version: str, count: int) -> None:
         self.version, self.count = version, count
         super().__init__(
-            f"{count} {'item runs' if count == 1 else 'items run'} on Python {version} and can be moved safely",
+            f"{counted(count, 'item')} on Python {version} can be moved safely, and {'has' if count == 1 else 'have'} not been",
             hint="Move them first: add --rebuild-safe. To retire it all the same, add --anyway.",
         )
+
+
+def _named(items: Sequence[Mapping[str, Any]]) -> str:
+    """Return the first few titles, and how many more there are."""
+    more = f" and {len(items) - 5} more" if len(items) > 5 else ""
+    return ", ".join(str(each["title"]) for each in items[:5]) + more
 
 
 def covers(told: Mapping[str, Any], version: str) -> bool:
@@ -69,16 +102,17 @@ def covers(told: Mapping[str, Any], version: str) -> bool:
 
 
 def check(
-    version: str, told: Mapping[str, Any] | None, items: Sequence[Mapping[str, Any]], still: Collection[str]
+    version: str, told: Mapping[str, Any] | None, items: Sequence[Mapping[str, Any]], still: Collection[Present]
 ) -> None:
     """Return when nothing speaks against retiring ``version``.
 
     Args:
         told: the newest rehearsal that covers it, if any; ``items`` are its results.
-        still: guids of what runs on it now. What was moved or deleted since the rehearsal does not count.
+        still: what runs on it now. What was moved or deleted since the rehearsal does not count, and what was published
+            again is not known.
 
     Raises:
-        NotRehearsed, WouldBreak, NotMoved
+        NotRehearsed, WouldBreak, ChangedSince, NotMoved
     """
     if not still:
         return
@@ -89,13 +123,19 @@ def check(
     if Step.start.value not in told["steps"]:
         raise NotRehearsed(version, "the last rehearsal started nothing")
     known = {str(each["guid"]): each for each in items}
-    if unknown := set(still) - known.keys():
-        raise NotRehearsed(version, f"{counted(len(unknown), 'item')} came to it since the last rehearsal")
-    left = [known[guid] for guid in still]
+    if unknown := [{"title": each.title} for each in still if each.guid not in known]:
+        raise NotRehearsed(
+            version, f"{counted(len(unknown), 'item')} came to it since the last rehearsal: {_named(unknown)}"
+        )
+    changed = [known[each.guid] for each in still if known[each.guid]["bundle_id"] != each.bundle_id]
+    left = [known[each.guid] for each in still if known[each.guid]["bundle_id"] == each.bundle_id]
     broken = [each for each in left if each["outcome"] != Outcome.safe and not each["broken_today"]]
+    safe = sum(each["outcome"] == Outcome.safe for each in left)
     if broken:
-        raise WouldBreak(version, broken)
-    if safe := sum(each["outcome"] == Outcome.safe for each in left):
+        raise WouldBreak(version, broken, str(told["id"]), safe=safe, changed=len(changed))
+    if changed:
+        raise ChangedSince(version, changed, str(told["created_at"]))
+    if safe:
         raise NotMoved(version, safe)
 
 

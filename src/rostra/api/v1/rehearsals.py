@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -82,7 +83,8 @@ async def list_rehearsals(who: Administrator, session: Reading) -> list[dict[str
 @router.get("/v1/rehearsals/affected")
 async def list_affected(who: Administrator, session: Reading, retire: str) -> dict[str, Any]:  # noqa: ARG001
     """What runs now on a version or range, without rehearsing anything."""
-    return {"guids": await records.affected(session, wish([retire], AUTO))}
+    found = await records.present(session, wish([retire], AUTO))
+    return {"guids": [each.guid for each in found], "items": [asdict(each) for each in found]}
 
 
 @router.get("/v1/rehearsals/{rehearsal_id}")
