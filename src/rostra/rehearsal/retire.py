@@ -66,8 +66,9 @@ class ChangedSince(Conflict):
 
     def __init__(self, version: str, items: Sequence[Mapping[str, Any]], when: str) -> None:
         self.version, self.items = version, tuple(items)
+        which = f"{counted(len(items), 'item')} on Python {version}"
         super().__init__(
-            f"{counted(len(items), 'item')} on Python {version} changed after the rehearsal of {when[:10]}: {_named(items)}",
+            f"{which} changed after the rehearsal of {when[:10]}: {_named(items)}",
             hint=f"Rehearse again: rostra runtimes rehearse --retire {version}. To retire it all the same: --anyway.",
         )
 
@@ -79,8 +80,9 @@ class NotMoved(Conflict):
 
     def __init__(self, version: str, count: int) -> None:
         self.version, self.count = version, count
+        which = f"{counted(count, 'item')} that {'is' if count == 1 else 'are'} safe to move"
         super().__init__(
-            f"{counted(count, 'item')} on Python {version} can be moved safely, and {'has' if count == 1 else 'have'} not been",
+            f"Python {version} still has {which}",
             hint="Move them first: add --rebuild-safe. To retire it all the same, add --anyway.",
         )
 
