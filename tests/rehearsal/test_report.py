@@ -24,8 +24,12 @@ def item(name: str, outcome: str = "safe", visits: int = 0, owner: str = "ada", 
         "guid": name, "name": name, "title": name, "outcome": outcome, "depth": "static", "decided_by": "start",
         "reason": "Because.", "where": "", "action": "Do it.", "from": "3.8.18", "to": "3.13.0", "kind": "python-api",
         "broken_today": False, "changed": [], "edits": [], "added": [], "dropped": [], "from_source": [], "pins": [],
-        "notes": [], "lines": [], "bundle_id": 1, "url": f"http://x.example/content/{name}/",
-        "owner": {"guid": "u", "username": owner, "name": owner.title(), "email": f"{owner}@x.example"},
+        "notes": [], "lines": [], "url": f"http://x.example/content/{name}/",
+        "match": "", "bundle_id": 1, "environment_key": "abc", "built_key": "", "seconds": 1.5,
+        "owner": {
+            "guid": "7d0c6c1e-58b7-4c3f-9a55-5a1c6d9b2f10", "username": owner, "name": owner.title(),
+            "email": f"{owner}@x.example", "locked": False,
+        },
         "use": {"visits_30d": visits, "deployed_at": None, "started_at": None, "visited_at": None},
     } | more  # fmt: skip
 

@@ -41,6 +41,7 @@ from rostra.jobs import output, queue
 from rostra.jobs.queue import Outcome
 from rostra.jobs.tasks import Tasks
 from rostra.runtimes.model import Runtime, RuntimeState
+from support import documented
 from support.bundles import bundle as archive
 from support.moments import NOON, MovedClock
 from support.people import cheap_passwords, person
@@ -144,7 +145,10 @@ class Client:
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> httpx2.Response:
         if body is not None:
             more["content"] = body if isinstance(body, bytes) else json.dumps(body)
-        return await self.http.request(method, path, **more)
+        answer = await self.http.request(method, path, **more)
+        kind = answer.headers.get("content-type", "")
+        documented.check(method, answer.request.url.path, answer.status_code, kind, answer.content)
+        return answer
 
     async def get(self, path: str, **more: Any) -> httpx2.Response:
         return await self.ask("GET", path, **more)

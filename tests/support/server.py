@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from support import documented
+
 BIN = Path(sys.executable).parent
 
 
@@ -110,10 +112,16 @@ class Server:
         )
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
-                return Reply(answer.status, dict(answer.headers), answer.read())
+                return self._read(method, path, answer.status, answer)
         except urllib.error.HTTPError as answer:
             with answer:
-                return Reply(answer.code, dict(answer.headers), answer.read())
+                return self._read(method, path, answer.code, answer)
+
+    def _read(self, method: str, path: str, status: int, answer: Any) -> Reply:
+        """Read an answer; one of the API must be as its description says."""
+        reply = Reply(status, dict(answer.headers), answer.read())
+        documented.check(method, path, status, answer.headers.get("Content-Type", ""), reply.body)
+        return reply
 
     def ask(self, path: str, method: str = "GET", body: object = None) -> Any:
         """Ask the API and return what it says; anything but success fails the test."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from rostra.api.server_shapes import FurtherAbilities
 from rostra.config.sections import Settings
 
 
@@ -12,7 +11,7 @@ def mail_configured(settings: Settings) -> bool:
     return settings.server.email_provider != "none"
 
 
-def further(settings: Settings) -> dict[str, Any]:
+def further(settings: Settings) -> FurtherAbilities:
     """Return the flags that depend on nothing but the configuration."""
     mails = mail_configured(settings)
     return {

@@ -7,30 +7,23 @@ so that the type checker holds the function to it. Nothing is checked or copied 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter, WithJsonSchema
+from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 from starlette.responses import Response
 
 REFERENCE = "#/components/schemas/{model}"
 JSON = "application/json"
+TAKES = "rostra_takes"  # the attribute of an endpoint that says which bodies it reads itself
+BYTES = {"type": "string", "format": "binary"}
 
-Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-Guid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
-Address = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
-Id = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9]+$"})]
-"""A number, written as text."""
-
-
-def one_of(values: Iterable[str]) -> WithJsonSchema:
-    """Return the description of text that is one of these; for columns, which the type checker knows as any text."""
-    return WithJsonSchema({"type": "string", "enum": [str(value) for value in values]})
+E = TypeVar("E", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +36,20 @@ class Made:
     json: Any = None
     media: tuple[str, ...] = ()
     empty: str = ""
+
+
+def takes(**bodies: Any) -> Callable[[E], E]:
+    """Say what an endpoint that reads its body itself takes: a type by media type, ``bytes`` for what is no text.
+
+    The media type is written with ``__`` for its slash and ``_`` for its hyphens.
+    """
+
+    def mark(endpoint: E) -> E:
+        said = {media.replace("__", "/").replace("_", "-"): kind for media, kind in bodies.items()}
+        setattr(endpoint, TAKES, said)
+        return endpoint
+
+    return mark
 
 
 class _Route(APIRoute):
@@ -72,17 +79,18 @@ def of(route: APIRoute) -> tuple[Any, Made]:
 
 
 class _Generator(GenerateJsonSchema):
-    """Closes typed dicts, and leaves out what only repeats a field's name."""
+    """Closes what is answered, not what is taken, and leaves out what only repeats a field's name."""
 
     def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
-        return {**super().typed_dict_schema(schema), "additionalProperties": False}
+        closed = {"additionalProperties": False} if self.mode == "serialization" else {}
+        return {**super().typed_dict_schema(schema), **closed}
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
     def normalize_name(self, name: str) -> str:
-        """Return ``Page[User]`` as ``PageOfUser``."""
-        return super().normalize_name(re.sub(r"\[(.*)\]", r"Of\1", name))
+        """Return ``Page[UserShape]`` as ``PageOfUser``: the ending only tells a shape from what it shows."""
+        return super().normalize_name(re.sub(r"(?:Shape|Json)\b", "", re.sub(r"\[(.*)\]", r"Of\1", name)))
 
 
 def schemas(

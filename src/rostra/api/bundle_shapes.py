@@ -8,11 +8,11 @@ from typing import Annotated
 from pydantic import WithJsonSchema
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rostra.api.answers import Guid, Id, Time
 from rostra.api.content_shapes import LOCAL, Owner, Person, Place, named, place_of
 from rostra.api.shapes import people
 from rostra.clock import wire_time
 from rostra.content.tables import Bundle, Item
+from rostra.wire import Guid, Id, Time
 
 _TEXT = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 _KNOWN = ("source", "source_repo", "source_branch", "source_commit", "archive_md5", "archive_sha1")

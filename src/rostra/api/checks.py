@@ -21,21 +21,21 @@ LEAST_FREE = 1_000_000_000  # bytes
 START_SECONDS = 20.0
 
 
-class Group(TypedDict):
+class CheckGroup(TypedDict):
     name: str
 
 
-class Result(TypedDict):
+class CheckResult(TypedDict):
     """``error`` is null when it passed."""
 
-    group: Group
+    group: CheckGroup
     test: str
     passed: bool
     output: str
     error: str | None
 
 
-async def run(live: Services) -> list[Result]:
+async def run(live: Services) -> list[CheckResult]:
     """Return every check with what it found, in a fixed order."""
     settings, folder = live.settings(), live.places.data_dir
     found = [await _database(live)]
@@ -48,11 +48,11 @@ async def run(live: Services) -> list[Result]:
     return found
 
 
-def _result(group: str, test: str, output: str, error: str | None) -> Result:
+def _result(group: str, test: str, output: str, error: str | None) -> CheckResult:
     return {"group": {"name": group}, "test": test, "passed": error is None, "output": output, "error": error}
 
 
-async def _tried(group: str, test: str, check: Callable[[], str]) -> Result:
+async def _tried(group: str, test: str, check: Callable[[], str]) -> CheckResult:
     """Return what ``check`` says; an OSError it raises is a failure."""
     try:
         return _result(group, test, await anyio.to_thread.run_sync(check), None)
@@ -60,7 +60,7 @@ async def _tried(group: str, test: str, check: Callable[[], str]) -> Result:
         return _result(group, test, "", str(why))
 
 
-async def _database(live: Services) -> Result:
+async def _database(live: Services) -> CheckResult:
     try:
         async with transaction(live.sessions) as session:
             await session.execute(sa.text("SELECT 1"))

@@ -11,7 +11,6 @@ from typing_extensions import TypedDict
 
 from rostra.api import variants_shapes
 from rostra.api.addresses import Addresses
-from rostra.api.answers import Address, Guid, Id, Time, one_of
 from rostra.auth.principals import Principal
 from rostra.clock import wire_time
 from rostra.content import items
@@ -19,6 +18,7 @@ from rostra.content.access import Access, AppRole, Facts, Grant, app_role, may_e
 from rostra.content.tables import Bundle, Item, Tag
 from rostra.kinds.registry import ALL
 from rostra.rendering.tables import ScheduleRow, Variant
+from rostra.wire import Guid, Id, Time, Url, one_of
 
 Shown = Item | sa.Row[Any]
 """An item, or a row with the same columns: a list of thousands of objects costs several times what its rows do."""
@@ -103,8 +103,8 @@ class Content(_Limits, Place):
     run_as: str | None
     run_as_current_user: bool
     owner_guid: Guid
-    content_url: Address
-    dashboard_url: Address
+    content_url: Url
+    dashboard_url: Url
     app_role: Annotated[str, one_of(AppRole)]
     draft_marker_enabled: bool | None
     metrics_collection_enabled: bool | None

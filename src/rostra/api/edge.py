@@ -153,8 +153,10 @@ Publisher = Annotated[Principal, Depends(_at_least(Role.publisher))]
 Administrator = Annotated[Principal, Depends(_at_least(Role.administrator))]
 
 
-def parsed(model: Any) -> Any:
+def parsed(model: Any, described: Any = None) -> Any:
     """Return a dependency that gives the body as ``model``, to somebody who is signed in.
+
+    ``described`` is what the API's description says of a body whose fields are checked elsewhere, one by one.
 
     An empty body is an empty object, as old clients send it. Unknown keys are the model's business; the request's
     ``Content-Type`` is nobody's.
@@ -164,7 +166,7 @@ def parsed(model: Any) -> Any:
     async def parse(request: Request, who: Known) -> Any:  # noqa: ARG001  (who asks is settled first)
         return bodies.understood(adapter, await bodies.whole(request))
 
-    setattr(parse, BODY, model)
+    setattr(parse, BODY, model if described is None else described)
     return Depends(parse)
 
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from rostra.api.answers import Guid, Id, Time
 from rostra.api.content_shapes import LOCAL
 from rostra.clock import wire_time
 from rostra.content.tables import Item, Job
+from rostra.wire import Guid, Id, Time
 
 
 class _Skipped(TypedDict, total=False):

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from rostra.api import edge
 from rostra.api.addresses import Addresses, Links
-from rostra.api.answers import Address, Guid, Router, one_of
+from rostra.api.answers import Router, takes
 from rostra.api.bundle_shapes import BundleBase
 from rostra.api.edge import Known, Live, Publisher, Reading, Writing
 from rostra.api.services import Services
@@ -23,6 +23,7 @@ from rostra.content import items, limits
 from rostra.content.access import Access
 from rostra.content.tables import Item
 from rostra.kinds.registry import by_name
+from rostra.wire import Guid, Url, one_of
 
 router = Router()
 
@@ -36,7 +37,7 @@ class ItemBody(BaseModel):
     title: str | None = None
 
 
-class DeployBody(BaseModel):
+class OldDeployBody(BaseModel):
     bundle: int | str | None = None
 
 
@@ -50,7 +51,7 @@ class Application(TypedDict):
     guid: Guid
     name: str
     title: str | None
-    url: Address
+    url: Url
     description: str
     access_type: Annotated[str, one_of(Access)]
     app_mode: int
@@ -79,9 +80,9 @@ class LegacyBundle(BundleBase):
     id: int
 
 
-class Config(TypedDict):
-    config_url: Address
-    logs_url: Address
+class ApplicationPages(TypedDict):
+    config_url: Url
+    logs_url: Url
 
 
 class LegacyTask(TypedDict):
@@ -90,7 +91,7 @@ class LegacyTask(TypedDict):
     id: str
     user_id: int
     status: list[str]
-    result: deploys.Result | None
+    result: deploys.TaskResult | None
     finished: bool
     code: int
     error: str
@@ -186,6 +187,7 @@ async def change_application(wanted: NewItem, subject: Edited, live: Live, links
 
 
 @router.post("/applications/{guid}/upload")
+@takes(application__gzip=bytes, multipart__form_data=bundles.UploadForm)
 async def upload(guid: str, request: Request, who: Known, live: Live) -> LegacyBundle:
     """Take a bundle; its number is an integer here."""
     made = await bundles.receive(live, who, guid, request)
@@ -194,7 +196,7 @@ async def upload(guid: str, request: Request, who: Known, live: Live) -> LegacyB
 
 @router.post("/applications/{guid}/deploy")
 async def deploy(
-    guid: str, who: Known, wanted: Annotated[DeployBody, edge.parsed(DeployBody)], live: Live
+    guid: str, who: Known, wanted: Annotated[OldDeployBody, edge.parsed(OldDeployBody)], live: Live
 ) -> LegacyTask:
     """Deploy a bundle; the answer is the task as older clients follow it."""
     order = deploys.DeployBody(bundle_id=wanted.bundle)
@@ -203,7 +205,7 @@ async def deploy(
 
 
 @router.get("/applications/{guid}/config")
-async def config(subject: Viewed, links: Links) -> Config:
+async def config(subject: Viewed, links: Links) -> ApplicationPages:
     """Where the item's settings and logs are in the dashboard."""
     page = links.dashboard(subject.guid)
     return {"config_url": f"{page}/access", "logs_url": f"{page}/logs"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import html
 import json
 import re
 from collections import Counter
@@ -16,8 +15,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from rostra.api import answers
-from rostra.api.answers import JSON, REFERENCE, Router
+from rostra.api import answers, openapi_page
+from rostra.api.answers import BYTES, JSON, REFERENCE, TAKES, Router
 from rostra.api.deprecated import INSTEAD
 from rostra.api.edge import BODY, MOUNT
 
@@ -88,8 +87,13 @@ def _slug(route: APIRoute) -> str:
 
 
 def _described(routes: list[APIRoute], shared: dict[str, Any]) -> dict[str, Any]:
-    """Return the schemas of what each route takes and answers, as ``{id} takes`` and ``{id} answers``."""
-    taken = {f"{route.operation_id} takes": body for route in routes for body in _bodies(route.dependant)}
+    """Return the schemas of what each route takes and answers, as ``{id} takes {media type}`` and ``{id} answers``."""
+    taken = {
+        f"{route.operation_id} takes {media}": kind
+        for route in routes
+        for media, kind in _bodies(route).items()
+        if kind is not bytes
+    }
     answered = {f"{route.operation_id} answers": answers.of(route)[0] for route in routes}
     found, below = answers.schemas(taken, {name: kind for name, kind in answered.items() if kind is not None})
     shared |= below
@@ -114,9 +118,12 @@ def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any
     operation["tags"] = [module.replace("_", " ")]
     if any((method, route.path_format) in INSTEAD for method in route.methods or ()):
         operation["deprecated"] = True
-    body = schemas.get(f"{route.operation_id} takes")
-    if body is not None:
-        operation["requestBody"] = {"content": {JSON: {"schema": body}}}
+    taken = {
+        media: {"schema": BYTES if kind is bytes else schemas[f"{route.operation_id} takes {media}"]}
+        for media, kind in _bodies(route).items()
+    }
+    if taken:
+        operation["requestBody"] = {"content": taken}
 
 
 def _content(schema: dict[str, Any] | None, media: tuple[str, ...]) -> dict[str, Any]:
@@ -124,13 +131,19 @@ def _content(schema: dict[str, Any] | None, media: tuple[str, ...]) -> dict[str,
     return found | {each: {"schema": {"type": "string"} if each.startswith("text/") else {}} for each in media}
 
 
-def _bodies(dependant: Dependant) -> Iterator[Any]:
-    """Yield what `edge.parsed` reads for this endpoint."""
+def _bodies(route: APIRoute) -> dict[str, Any]:
+    """Return what a route reads, by media type: itself, or with `edge.parsed`."""
+    parsed = next(_parsed(route.dependant), None)
+    itself: dict[str, Any] = getattr(route.endpoint, TAKES, {})
+    return itself if parsed is None else {JSON: parsed}
+
+
+def _parsed(dependant: Dependant) -> Iterator[Any]:
     for one in dependant.dependencies:
         found = getattr(one.call, BODY, None)
         if found is not None:
             yield found
-        yield from _bodies(one)
+        yield from _parsed(one)
 
 
 def text(routes: list[APIRoute], version: str) -> str:
@@ -143,7 +156,7 @@ def _served() -> tuple[dict[str, Any], str]:
     from rostra.api.app import description
 
     made = description()
-    return made, _page(made)
+    return made, openapi_page.page(made)
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -155,60 +168,3 @@ async def openapi(request: Request) -> JSONResponse:  # noqa: ARG001  (open to e
 async def page(request: Request) -> Response:  # noqa: ARG001
     """Return the description as a page: no script, nothing from elsewhere."""
     return HTMLResponse(_served()[1], headers=_SAFETY)
-
-
-def _page(made: dict[str, Any]) -> str:
-    schemas = made["components"]["schemas"]
-    groups: dict[str, list[str]] = {}
-    for path, methods in made["paths"].items():
-        for method, operation in methods.items():
-            groups.setdefault(operation["tags"][0], []).append(_row(path, method, operation, schemas))
-    contents = "".join(f'<li><a href="#{_anchor(name)}">{_safe(name)}</a></li>' for name in sorted(groups))
-    sections = "".join(
-        f'<h2 id="{_anchor(name)}">{_safe(name.capitalize())}</h2><dl>{"".join(rows)}</dl>'
-        for name, rows in sorted(groups.items())
-    )
-    return _PAGE.format(contents=contents, sections=sections, mount=MOUNT)
-
-
-def _row(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:
-    said = _safe((operation.get("description") or "").split("\n")[0])
-    given = [
-        f"<li><code>{_safe(one['name'])}</code> ({_safe(one['in'])}{', required' if one.get('required') else ''})</li>"
-        for one in operation.get("parameters", [])
-    ]
-    body = operation.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {})
-    body = schemas.get(body.get("$ref", "").rpartition("/")[2], body)
-    if body.get("properties"):
-        names = ", ".join(f"<code>{_safe(name)}</code>" for name in body["properties"])
-        given.append(f"<li>body: {names}</li>")
-    listed = f"<ul>{''.join(given)}</ul>" if given else ""
-    return f"<dt><code>{method.upper()} {_safe(path)}</code></dt><dd>{said}{listed}</dd>"
-
-
-def _anchor(name: str) -> str:
-    return _safe(name.replace(" ", "-"))
-
-
-def _safe(value: str) -> str:
-    return html.escape(value)
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>The HTTP API</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color-scheme: light dark }}
-nav ul {{ columns: 14rem; padding-left: 1rem }}
-dt {{ margin-top: 1rem; overflow-wrap: anywhere }}
-dd {{ margin-left: 1rem }}
-code {{ font-family: ui-monospace, monospace }}
-</style></head><body>
-<h1>The HTTP API</h1>
-<p>All paths are below <code>{mount}</code>. Send <code>Authorization: Key</code> with an API key. Bodies are JSON. The
-same description for programs: <a href="../__api__/openapi.json">OpenAPI 3.1</a>.</p>
-<nav><ul>{contents}</ul></nav>
-{sections}
-</body></html>
-"""

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from typing_extensions import TypedDict
 
 from rostra.api.addresses import Addresses
-from rostra.api.answers import Address
 from rostra.api.edge import MOUNT
 from rostra.errors import Invalid
+from rostra.wire import Url
 
 LARGEST = 500
 LAST = 1_000_000_000  # pages; what is behind it fits no database's numbers
@@ -45,10 +45,10 @@ class Cursors(TypedDict):
 
 class Paging(TypedDict):
     cursors: Cursors
-    first: Address
-    previous: Address | None
-    next: Address | None
-    last: Address
+    first: Url
+    previous: Url | None
+    next: Url | None
+    last: Url
 
 
 class Keyset(TypedDict, Generic[S]):

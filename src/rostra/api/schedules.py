@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
 from rostra.api import edge, variants_shapes
-from rostra.api.answers import Guid, Router
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, Writing, after_commit
 from rostra.api.schedules_body import NewScheduleBody, ScheduleBody, wanted
 from rostra.api.services import Services
@@ -21,6 +21,7 @@ from rostra.content.access import visible_to
 from rostra.content.tables import Item
 from rostra.rendering import refresh, schedules, variants
 from rostra.rendering.tables import ScheduleRow, Variant
+from rostra.wire import Guid
 
 router = Router()
 

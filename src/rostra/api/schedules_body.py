@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from rostra.rendering.calendar import BadSchedule, zone_of
+from rostra.rendering.calendar import BadSchedule, Every, zone_of
 from rostra.rendering.schedules import Wanted
 from rostra.rendering.tables import ScheduleRow
+from rostra.wire import choice
 
 
 class ScheduleBody(BaseModel):
@@ -19,7 +20,7 @@ class ScheduleBody(BaseModel):
     ``schedule`` is the JSON text older clients send, or the object itself.
     """
 
-    type: str | None = None
+    type: Annotated[str | None, choice(Every, null=True)] = None
     schedule: str | dict[str, Any] | list[Any] | None = None
     start_time: str | None = None
     timezone: str | None = None

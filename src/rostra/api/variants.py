@@ -19,6 +19,7 @@ from rostra.content import audit_log
 from rostra.content.tables import Rendering
 from rostra.rendering import refresh, variants, variants_people
 from rostra.rendering.tables import Subscriber
+from rostra.wire import choice, text
 
 router = Router()
 
@@ -26,8 +27,8 @@ router = Router()
 class VariantBody(BaseModel):
     """What is left out stays as it is."""
 
-    name: str | None = None
-    visibility: str | None = None
+    name: Annotated[str | None, text(1, variants.LONGEST_NAME, null=True)] = None
+    visibility: Annotated[str | None, choice((variants.PUBLIC, variants.PRIVATE), null=True)] = None
     parameters: dict[str, Any] | None = None
     email_collaborators: bool | None = None
     email_viewers: bool | None = None

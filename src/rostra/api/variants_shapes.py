@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from rostra.api.answers import Guid, Id, Time, one_of
 from rostra.api.services import Services
 from rostra.api.sight import Sight
 from rostra.api.subjects import Subject
@@ -23,6 +22,7 @@ from rostra.rendering import schedules, variants
 from rostra.rendering.calendar import Every
 from rostra.rendering.calendar_words import described
 from rostra.rendering.tables import ScheduleRow, Variant
+from rostra.wire import Guid, Id, Time, one_of
 
 _NS = 1_000_000  # nanoseconds in a millisecond
 Visibility = Annotated[str, one_of((variants.PUBLIC, variants.PRIVATE))]

@@ -11,7 +11,6 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from rostra.api import openapi
 from rostra.api.request_ids import Named
 from rostra.api.services import Services
 from rostra.app import jobs
@@ -42,8 +41,7 @@ def build(api: ASGIApp, desk: Desk, pages: ContentPages, oauth: OAuthPages, metr
     app = Starlette(
         routes=[
             Mount("/__api__", api),
-            Route("/__docs__/api", openapi.page),
-            Route("/__docs__/user", Documentation(desk).page, methods=["GET"]),
+            *Documentation(desk).routes(),
             Route("/metrics", metrics.page, methods=["GET"]),
             *routes(desk),
             *oauth.routes(),

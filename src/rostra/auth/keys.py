@@ -14,6 +14,7 @@ from rostra.auth.tokens import fingerprint
 from rostra.errors import Conflict, Forbidden, Invalid, NotFound
 from rostra.ids import new_secret
 
+LONGEST_NAME = 255
 _VISITOR = "visit/"  # where the key of a process is kept, for keys that end by time
 _RENDER = "render/"
 
@@ -73,7 +74,7 @@ async def create(
     Raises:
         KeyNameInvalid, KeyNameTaken
     """
-    if not 1 <= len(name.strip()) <= 255:
+    if not 1 <= len(name.strip()) <= LONGEST_NAME:
         raise KeyNameInvalid
     if any(key.name == name for key in await of_user(session, user_id)):
         raise KeyNameTaken(name)

@@ -32,8 +32,9 @@ from rostra.errors import Forbidden, Invalid, NotFound, NotSignedIn
 SKEW = dt.timedelta(minutes=15)  # how far a client's clock may be off
 UNCLAIMED = dt.timedelta(hours=1)  # how long a pair waits for its person
 MOST_UNCLAIMED = 1000  # anybody may register pairs: they must not fill the disk
-_TOKEN = re.compile(r"T[A-Za-z0-9]{8,64}")
-_LONGEST_KEY = 4096  # characters
+TOKEN = r"T[A-Za-z0-9]{8,64}"  # noqa: S105  (what one looks like)
+_TOKEN = re.compile(TOKEN)
+LONGEST_KEY = 4096  # characters
 _SMALLEST_KEY = 2048  # bits
 
 
@@ -147,7 +148,7 @@ def usable(public_key: object) -> RSAPublicKey:
     Raises:
         MissingTokenAttributes
     """
-    if not isinstance(public_key, str) or not public_key or len(public_key) > _LONGEST_KEY:
+    if not isinstance(public_key, str) or not public_key or len(public_key) > LONGEST_KEY:
         raise MissingTokenAttributes("there is no public key")
     try:
         found = load_der_public_key(base64.b64decode(public_key, validate=True))

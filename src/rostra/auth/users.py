@@ -50,7 +50,8 @@ _SORTABLE: Mapping[str, sa.orm.InstrumentedAttribute[Any]] = {
     "updated_time": User.updated_at,
     "active_time": User.active_at,
 }
-_USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{1,63}")
+USERNAME = r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{1,63}"
+_USERNAME = re.compile(USERNAME)
 
 
 class State(StrEnum):
@@ -104,6 +105,12 @@ async def add(session: AsyncSession, wanted: NewUser, password_hash: str | None,
     session.add(user)
     await session.flush()
     return user
+
+
+def check_new(wanted: NewUser) -> None:
+    """Raises: UsernameInvalid, UserFieldInvalid."""
+    check_username(wanted.username)
+    _checked({"email": wanted.email, "first_name": wanted.first_name, "last_name": wanted.last_name})
 
 
 def check_username(username: str) -> None:

@@ -18,9 +18,10 @@ from rostra.rehearsal.model import Outcome, Step, up_to
 from rostra.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rostra.cli.rehearse_sources import Report, Source
+    from rostra.rehearsal.notify import NotifiedOwnersJson
     from rostra.rehearsal.records import Wanted
 
 ServerUrl = Annotated[str, typer.Option("--server", help="A running server (or CONNECT_SERVER); else the data folder.")]
@@ -115,15 +116,15 @@ def retire_version(  # noqa: PLR0917
     print(f"{config} now says {retire.line(version)}; next: rostra reload")
 
 
-def _say_who_was_told(told: Mapping[str, Sequence[str]]) -> None:
-    def names(which: str) -> str:
-        return f"{len(told[which])} ({', '.join(told[which])})" if told[which] else "0"
+def _say_who_was_told(told: NotifiedOwnersJson) -> None:
+    def said(names: Sequence[str]) -> str:
+        return f"{len(names)} ({', '.join(names)})" if names else "0"
 
-    print(f"Owners who are mailed their own part: {names('mailed')}", file=sys.stderr)
+    print(f"Owners who are mailed their own part: {said(told['mailed'])}", file=sys.stderr)
     if told["before"]:
-        print(f"Told of this rehearsal before, and not again: {names('before')}", file=sys.stderr)
+        print(f"Told of this rehearsal before, and not again: {said(told['before'])}", file=sys.stderr)
     if told["unreachable"]:
-        print(f"Without an address, or locked: {names('unreachable')}; --pages DIR writes theirs", file=sys.stderr)
+        print(f"Without an address, or locked: {said(told['unreachable'])}; --pages DIR writes theirs", file=sys.stderr)
 
 
 def _moved(where: Source, version: str, last: Report | None) -> Report | None:

@@ -18,7 +18,7 @@ from rostra.errors import Invalid, Problem
 from rostra.rehearsal import records, report, retire
 from rostra.rehearsal.bench import Bench
 from rostra.rehearsal.model import up_to
-from rostra.rehearsal.notify import MailIsOff, notify, require_mail
+from rostra.rehearsal.notify import MailIsOff, NotifiedOwnersJson, notify, require_mail
 from rostra.rehearsal.records import Present, Wanted
 from rostra.rehearsal.target import AUTO, Wish, wish
 from rostra.rehearsal.walk import Walk
@@ -62,7 +62,7 @@ class Source(Protocol):
 
     def require_mail(self) -> None: ...
 
-    def notify(self, found: Report) -> Mapping[str, Sequence[str]]: ...
+    def notify(self, found: Report) -> NotifiedOwnersJson: ...
 
 
 def source(server: str, key: str, config: Path | None) -> Source:
@@ -136,8 +136,9 @@ class Served:
         if not self.remote.ask("GET", "server_settings")["mail_configured"]:
             raise MailIsOff
 
-    def notify(self, found: Report) -> Mapping[str, Sequence[str]]:
-        return dict(self.remote.ask("POST", f"v1/rehearsals/{found.told['id']}/notify", {}))
+    def notify(self, found: Report) -> NotifiedOwnersJson:
+        told: NotifiedOwnersJson = self.remote.ask("POST", f"v1/rehearsals/{found.told['id']}/notify", {})
+        return told
 
 
 def _named(rehearsal_id: str) -> str:
@@ -203,8 +204,8 @@ class Folder:
     def require_mail(self) -> None:
         require_mail(loaded(self.config).settings)
 
-    def notify(self, found: Report) -> Mapping[str, Sequence[str]]:
-        async def work(bench: Bench) -> Mapping[str, Sequence[str]]:
+    def notify(self, found: Report) -> NotifiedOwnersJson:
+        async def work(bench: Bench) -> NotifiedOwnersJson:
             if bench.may_build:
                 print("The mails go out when the server runs", file=sys.stderr)
             async with transaction(bench.tools.sessions) as session:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import TypedDict
 
 from rostra.content import audit_report
 from rostra.content.tables import Bundle, Item, Job
 from rostra.environments import inventory_rows
-from rostra.environments.cleanup import Known, Standing, UsedBy
-from rostra.environments.inventory import weigh
+from rostra.environments.cleanup import Known, Standing, State, UsedBy
+from rostra.environments.inventory import Sort, weigh
 from rostra.runtimes.model import Runtime, RuntimeState
+from rostra.wire import Guid, Time, one_of
 
 
 async def needed(session: AsyncSession) -> dict[str, list[UsedBy]]:
@@ -60,7 +62,34 @@ def weighed(rows: Sequence[Standing]) -> list[Standing]:
     return [replace(row, weight=weigh(row.found.path)) for row in rows]
 
 
-def to_json(row: Standing, data_dir: Path) -> dict[str, Any]:
+class UserOfEnvironment(TypedDict):
+    """``live``: visitors get the version that needs it."""
+
+    guid: Guid
+    title: str
+    live: bool
+
+
+class AuditedEnvironment(TypedDict):
+    """Sizes are null when they were not counted; what several share is in none's own."""
+
+    sort: Annotated[str, one_of(Sort)]
+    python: str
+    key: str
+    state: Annotated[str, one_of(State)]
+    own_bytes: int | None
+    shared_bytes: int | None
+    packages: int
+    installer: str
+    interpreter: str
+    created_at: Time
+    used_at: Time | None
+    processes: int
+    items: list[UserOfEnvironment]
+    path: str
+
+
+def to_json(row: Standing, data_dir: Path) -> AuditedEnvironment:
     """Return one environment as a flat object; sizes are bytes, times RFC 3339."""
     found, weight = row.found, row.weight
     return {

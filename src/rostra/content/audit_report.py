@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+from typing_extensions import TypedDict
 
 from rostra.clock import wire_time
-from rostra.content.audit import Audit, ItemRow, VersionRow
+from rostra.content.audit import GONE, Audit, ItemRow, VersionRow
+from rostra.runtimes.model import RuntimeState
+from rostra.wire import Day, Guid, Time, one_of
 
 Address = Callable[[str], str]
 """Returns the dashboard's address of an item, by its guid."""
@@ -16,7 +20,60 @@ Address = Callable[[str], str]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def to_json(found: Audit, address: Address) -> dict[str, Any]:
+class NextTurn(TypedDict):
+    """``state`` begins at 00:00 UTC of ``day``."""
+
+    day: Day
+    state: Annotated[str, one_of(RuntimeState)]
+
+
+class AuditedVersionJson(TypedDict):
+    """``state`` is also ``gone``: no interpreter of this server has the version any more."""
+
+    version: str
+    state: Annotated[str, one_of((*RuntimeState, GONE))]
+    turns: NextTurn | None
+    executables: list[str]
+    end_of_life: Day | None
+    past_end_of_life: bool
+    items: int
+    processes: int
+    visits_30_days: int
+    visits_90_days: int
+    environments: int
+
+
+class AuditedItemJson(TypedDict):
+    """``schedule`` is in words; ``reason`` says why this version was chosen."""
+
+    version: str
+    guid: Guid
+    title: str
+    link: str
+    kind: str
+    owner: str
+    owner_name: str
+    contact: str
+    requested_version: str | None
+    requested_range: str | None
+    reason: str
+    interpreter_gone: bool
+    environment: str | None
+    last_deploy: Time | None
+    last_visit: Time | None
+    visits_30_days: int
+    visits_90_days: int
+    processes: int
+    schedule: str | None
+
+
+class RuntimeAuditJson(TypedDict):
+    made_at: Time
+    versions: list[AuditedVersionJson]
+    items: list[AuditedItemJson]
+
+
+def to_json(found: Audit, address: Address) -> RuntimeAuditJson:
     """Return ``{"made_at", "versions": [...], "items": [...]}``; times are RFC 3339, None where there is none."""
     return {
         "made_at": wire_time(found.made_at),
@@ -25,7 +82,7 @@ def to_json(found: Audit, address: Address) -> dict[str, Any]:
     }
 
 
-def version_json(row: VersionRow) -> dict[str, Any]:
+def version_json(row: VersionRow) -> AuditedVersionJson:
     return {
         "version": row.version,
         "state": row.state,
@@ -41,7 +98,7 @@ def version_json(row: VersionRow) -> dict[str, Any]:
     }
 
 
-def item_json(row: ItemRow, address: Address) -> dict[str, Any]:
+def item_json(row: ItemRow, address: Address) -> AuditedItemJson:
     return {
         "version": row.version,
         "guid": row.guid,
@@ -65,7 +122,7 @@ def item_json(row: ItemRow, address: Address) -> dict[str, Any]:
     }
 
 
-def to_csv(rows: Sequence[dict[str, Any]]) -> str:
+def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
     """Return flat objects as CSV with a line of names. What a spreadsheet would take for a formula is quoted with '."""
     if not rows:
         return ""

@@ -16,7 +16,7 @@ from rostra.errors import Invalid
 SCHEMES = ("https", "http")
 DEFAULT_BRANCH = "main"
 TOP = "."
-_LONGEST = 1024  # characters of an address, a branch or a directory
+LONGEST = 1024  # characters of an address, a branch or a directory
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 # git check-ref-format: https://git-scm.com/docs/git-check-ref-format
@@ -95,7 +95,7 @@ def address(url: str) -> str:
         raise BadRepository("cannot be read") from why
     if parts.scheme not in SCHEMES:
         raise BadProtocol
-    if len(url) > _LONGEST or not url.isprintable() or not url.isascii() or " " in url or "\\" in url:
+    if len(url) > LONGEST or not url.isprintable() or not url.isascii() or " " in url or "\\" in url:
         raise BadRepository("holds something that does not belong there")
     if "@" in parts.netloc:
         raise BadRepository("names an account")
@@ -114,7 +114,7 @@ def ref(name: str) -> str:
     """
     name = name.strip().removeprefix("refs/heads/")
     parts = name.split("/")
-    odd = _NOT_IN_A_REF.search(name) or not storable(name) or len(name) > _LONGEST or name == "@"
+    odd = _NOT_IN_A_REF.search(name) or not storable(name) or len(name) > LONGEST or name == "@"
     if not name or odd or any(_odd_part(part) for part in parts) or name.startswith("-"):
         raise BadBranch(name)
     return name
@@ -135,7 +135,7 @@ def path(directory: str) -> str:
         BadDirectory
     """
     parts = [part for part in directory.strip().split("/") if part not in ("", ".")]
-    odd = not directory.isprintable() or not storable(directory) or len(directory) > _LONGEST or "\\" in directory
+    odd = not directory.isprintable() or not storable(directory) or len(directory) > LONGEST or "\\" in directory
     if odd or ".." in parts or any(part.lower() == ".git" for part in parts):
         raise BadDirectory(directory)
     return "/".join(parts) or TOP

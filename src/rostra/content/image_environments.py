@@ -18,7 +18,7 @@ from rostra.ids import new_guid
 RUNTIMES = ("python", "quarto", "r", "tensorflow")
 MATCHING = ("any", "exact", "none")
 DEFAULT_CLUSTER = "Kubernetes"
-_LONGEST = 4096
+LONGEST = 4096
 
 
 class NoSuchEnvironment(NotFound):
@@ -141,8 +141,8 @@ def _text(value: object, what: str, refusal: type[EnvironmentInvalid]) -> str:
 def _optional(value: object, what: str) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > _LONGEST or not storable(value):
-        raise EnvironmentInvalid(what, f"is up to {_LONGEST} characters")
+    if not isinstance(value, str) or len(value) > LONGEST or not storable(value):
+        raise EnvironmentInvalid(what, f"is up to {LONGEST} characters")
     return value
 
 

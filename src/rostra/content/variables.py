@@ -28,7 +28,8 @@ Change = tuple[str, str | None]
 
 VALUE_BYTES = 100_000  # the kernel refuses a variable of 128 KiB, name included
 _MOST = 1000
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}", re.ASCII)
+NAME = r"[A-Za-z_][A-Za-z0-9_.-]{0,254}"
+_NAME = re.compile(NAME, re.ASCII)
 
 OVERRIDABLE = frozenset({"CONNECT_SERVER", "CONNECT_API_KEY"})
 # What the server itself sets, and what would act on the programs that start a process rather than on the process.

@@ -5,10 +5,13 @@ Everything a step finds can be written as JSON and read again: findings are kept
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated
+
+from typing_extensions import TypedDict
+
+from rostra.wire import Guid, Time, one_of
 
 
 class Outcome(StrEnum):
@@ -47,6 +50,9 @@ class Moved:
     name: str
     before: str
     after: str
+
+    def to_json(self) -> MovedPackageJson:
+        return {"name": self.name, "before": self.before, "after": self.after}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,12 +203,70 @@ class About:
     title: str
     kind: str
     bundle_id: int
-    owner: Mapping[str, str | bool]
-    use: Mapping[str, str | int | None]
+    owner: RehearsedOwnerJson
+    use: RehearsedUseJson
     version: str
     path: str
     environment_key: str
     url: str = ""
+
+
+class MovedPackageJson(TypedDict):
+    name: str
+    before: str
+    after: str
+
+
+class RehearsedOwnerJson(TypedDict):
+    guid: Guid
+    username: str
+    name: str
+    email: str
+    locked: bool
+
+
+class RehearsedUseJson(TypedDict):
+    """The last visit is one of these 30 days."""
+
+    visits_30d: int
+    deployed_at: Time | None
+    started_at: Time | None
+    visited_at: Time | None
+
+
+_Moves = TypedDict("_Moves", {"from": str, "to": str | None})
+
+
+class RehearsedItemJson(_Moves):
+    """What was found out of one item. ``outcome`` was decided by the step ``decided_by``; ``depth`` is the last one."""
+
+    guid: Guid
+    name: str
+    title: str
+    outcome: Annotated[str, one_of(Outcome)]
+    depth: Annotated[str, one_of(Step)]
+    decided_by: Annotated[str, one_of(Step)]
+    reason: str
+    where: str
+    action: str
+    match: str
+    broken_today: bool
+    changed: list[MovedPackageJson]
+    added: list[str]
+    dropped: list[str]
+    edits: list[list[str]]
+    from_source: list[str]
+    pins: list[str]
+    notes: list[str]
+    lines: list[str]
+    kind: str
+    url: str
+    owner: RehearsedOwnerJson
+    use: RehearsedUseJson
+    bundle_id: int
+    environment_key: str
+    built_key: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +278,7 @@ class Result:
     verdict: Verdict
     seconds: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> RehearsedItemJson:
         about, verdict, matched = self.about, self.verdict, self.findings.matched
         plan = verdict.plan or Plan()
         return {
@@ -231,7 +295,7 @@ class Result:
             "to": matched.to or None,
             "match": matched.reason or matched.forbidden,
             "broken_today": verdict.broken_today,
-            "changed": [asdict(each) for each in plan.moved if each.before and each.after],
+            "changed": [each.to_json() for each in plan.moved if each.before and each.after],
             "added": [f"{each.name}=={each.after}" for each in plan.moved if not each.before],
             "dropped": [f"{each.name}=={each.before}" for each in plan.moved if not each.after],
             "edits": [list(pair) for pair in plan.edits],
@@ -241,8 +305,8 @@ class Result:
             "lines": list(verdict.lines),
             "kind": about.kind,
             "url": about.url,
-            "owner": dict(about.owner),
-            "use": dict(about.use),
+            "owner": about.owner,
+            "use": about.use,
             "bundle_id": about.bundle_id,
             "environment_key": about.environment_key,
             "built_key": self.findings.built.key if self.findings.built else "",

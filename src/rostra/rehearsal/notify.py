@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from packaging.version import Version
 from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import TypedDict
 
 from rostra.config.sections import Settings
 from rostra.errors import Conflict
@@ -49,6 +50,14 @@ class RehearsalUnfinished(Conflict):
         super().__init__(f"the rehearsal is {state}", hint="Wait until it is done, or rehearse again.")
 
 
+class NotifiedOwnersJson(TypedDict):
+    """User names."""
+
+    mailed: list[str]
+    before: list[str]
+    unreachable: list[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notified:
     """User names. ``before``: told of this rehearsal already. ``unreachable``: locked, or without a usable address."""
@@ -57,8 +66,8 @@ class Notified:
     before: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, list[str]]:
-        return {name: list(value) for name, value in asdict(self).items()}
+    def to_json(self) -> NotifiedOwnersJson:
+        return {"mailed": list(self.mailed), "before": list(self.before), "unreachable": list(self.unreachable)}
 
 
 def require_mail(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from rostra.content.tables import Bundle, Item, Job, Visit
 from rostra.errors import NotFound
 from rostra.ids import new_key
 from rostra.jobs.tables import Task
-from rostra.rehearsal.model import About, Step
+from rostra.rehearsal.model import About, RehearsedUseJson, Step
 from rostra.rehearsal.tables import BuiltAside, Finding, Rehearsal, RehearsedItem
 from rostra.rehearsal.target import Wish
 
@@ -219,14 +219,19 @@ async def about(session: AsyncSession, guids: Sequence[str], server_url: str, no
     return found
 
 
-def _use(
-    item: Item, started: dt.datetime | None, visits: int, visited: dt.datetime | None
-) -> dict[str, str | int | None]:
-    moments = {"deployed_at": item.deployed_at, "started_at": started, "visited_at": visited}
-    return {"visits_30d": visits} | {name: wire_time(when) if when else None for name, when in moments.items()}
+def _use(item: Item, started: dt.datetime | None, visits: int, visited: dt.datetime | None) -> RehearsedUseJson:
+    def said(when: dt.datetime | None) -> str | None:
+        return wire_time(when) if when else None
+
+    return {
+        "visits_30d": visits,
+        "deployed_at": said(item.deployed_at),
+        "started_at": said(started),
+        "visited_at": said(visited),
+    }
 
 
-def _about(item: Item, bundle: Bundle, user: User, use: Mapping[str, str | int | None], server_url: str) -> About:
+def _about(item: Item, bundle: Bundle, user: User, use: RehearsedUseJson, server_url: str) -> About:
     return About(
         guid=item.guid,
         name=item.name,

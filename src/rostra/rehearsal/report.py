@@ -8,13 +8,15 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jinja2
+from typing_extensions import TypedDict
 
 from rostra.clock import wire_time
-from rostra.rehearsal.model import Outcome
+from rostra.rehearsal.model import Outcome, RehearsedItemJson, Step
 from rostra.rehearsal.tables import Rehearsal
+from rostra.wire import Guid, Time, one_of
 
 Item = Mapping[str, Any]
 
@@ -40,7 +42,33 @@ def ordered(items: Sequence[Item]) -> list[Item]:
     )
 
 
-def head(rehearsal: Rehearsal, counted: Mapping[str, int]) -> dict[str, Any]:
+OutcomeCounts = TypedDict("OutcomeCounts", {"safe": int, "new-pins": int, "needs-work": int, "impossible": int})
+
+
+class RehearsalShape(TypedDict):
+    """``note`` says why it failed; ``waiting`` is how many items have not been judged yet."""
+
+    id: str
+    retire: list[str]
+    onto: str
+    steps: list[Annotated[str, one_of(Step)]]
+    state: Annotated[str, one_of(("waiting", "running", "done", "cancelled", "failed"))]
+    note: str
+    task_id: str | None
+    created_at: Time
+    finished_at: Time | None
+    summary: OutcomeCounts
+    waiting: int
+
+
+class RehearsalReport(RehearsalShape):
+    """``still`` are the items that run now on what is to be retired."""
+
+    items: list[RehearsedItemJson]
+    still: list[Guid]
+
+
+def head(rehearsal: Rehearsal, counted: Mapping[str, int]) -> RehearsalShape:
     """Return the rehearsal itself as JSON, with how many items have which outcome."""
     return {
         "id": rehearsal.id,
@@ -52,7 +80,12 @@ def head(rehearsal: Rehearsal, counted: Mapping[str, int]) -> dict[str, Any]:
         "task_id": rehearsal.task_id,
         "created_at": wire_time(rehearsal.created_at),
         "finished_at": wire_time(rehearsal.finished_at) if rehearsal.finished_at else None,
-        "summary": {outcome.value: counted.get(outcome, 0) for outcome in Outcome},
+        "summary": {
+            "safe": counted.get(Outcome.safe, 0),
+            "new-pins": counted.get(Outcome.new_pins, 0),
+            "needs-work": counted.get(Outcome.needs_work, 0),
+            "impossible": counted.get(Outcome.impossible, 0),
+        },
         "waiting": counted.get("waiting", 0),
     }
 

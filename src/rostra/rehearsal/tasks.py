@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import TypedDict
 
 from rostra.content.tools import Tools
 from rostra.db.engine import transaction
@@ -25,6 +26,7 @@ from rostra.rehearsal.model import Outcome
 from rostra.rehearsal.records import Wanted
 from rostra.rehearsal.tables import Rehearsal
 from rostra.rehearsal.walk import Walk
+from rostra.wire import Guid
 
 REHEARSE, MOVE = "rehearse", "move"
 
@@ -69,11 +71,16 @@ async def resume(session: AsyncSession, tasks: Tasks, rehearsal_id: str, user_id
     return found
 
 
+class MovingTask(TypedDict):
+    guid: Guid
+    task_id: str
+
+
 async def enqueue_moves(
     session: AsyncSession, tasks: Tasks, results: Sequence[Mapping[str, Any]], user_id: int | None
-) -> list[dict[str, str]]:
+) -> list[MovingTask]:
     """Add a task for each safe item; return ``{"guid", "task_id"}`` of each."""
-    made = []
+    made: list[MovingTask] = []
     for each in results:
         if each["outcome"] != Outcome.safe:
             continue

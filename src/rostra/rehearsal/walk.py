@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,7 @@ WALKERS = 4
 LOOK_EVERY = 1.0  # seconds between looks whether somebody cancelled it
 
 Say = Callable[[str], None]
-OnResult = Callable[[int, int, dict[str, Any]], None]
+OnResult = Callable[[int, int, Mapping[str, Any]], None]
 """Told (judged so far, of how many, the newest result)."""
 
 

@@ -25,7 +25,7 @@ from rostra.rendering.tables import ScheduleRow, Subscriber, Variant
 PUBLIC, PRIVATE = "public", "private"
 KEY_LENGTH = 8
 FLAGS = ("email_collaborators", "email_viewers", "email_all")
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 _LARGEST_PARAMETERS = 65_536
 _R_NAME = re.compile(r"[^\W\d][\w.-]{0,199}")
 
@@ -252,8 +252,8 @@ async def history(session: AsyncSession, variant: Variant) -> Sequence[Rendering
 
 def _name(given: Mapping[str, object]) -> str:
     name = given.get("name")
-    if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME or "\0" in name:
-        raise BadVariant("name", f"1 to {_LONGEST_NAME} characters are needed")
+    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or "\0" in name:
+        raise BadVariant("name", f"1 to {LONGEST_NAME} characters are needed")
     return name.strip()
 
 

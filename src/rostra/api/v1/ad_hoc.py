@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from typing_extensions import TypedDict
 
 from rostra.api import variants_shapes
-from rostra.api.answers import Router, one_of
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, changing
 from rostra.api.services import Services
 from rostra.api.subjects import Subject, load
@@ -25,6 +25,7 @@ from rostra.kinds.registry import by_name
 from rostra.rendering import ad_hoc, parameters_declared, refresh, retention
 from rostra.rendering.parameters_declared import INPUTS, Parameter
 from rostra.rendering.processes import to_the_end
+from rostra.wire import one_of
 
 router = Router()
 

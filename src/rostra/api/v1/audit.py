@@ -52,7 +52,7 @@ async def audit_runtimes(
     owner: str = "",
     unused_for: str = "",
     format: str = "json",  # noqa: A002  (the query's word)
-) -> Annotated[Response, Made(json=dict[str, Any], media=("text/csv",))]:
+) -> Annotated[Response, Made(json=audit_report.RuntimeAuditJson, media=("text/csv",))]:
     """Per Python version and per item: state, end of life, use, owner; as JSON, or the items as CSV.
 
     Filters: ``python`` (3.8, <3.10), ``kind``, ``owner``, ``unused_for`` (30d).
@@ -88,7 +88,7 @@ async def audit_environments(
     live: Live,
     session: Reading,
     format: str = "json",  # noqa: A002  (the query's word)
-) -> Annotated[Response, Made(json=list[dict[str, Any]], media=("text/csv",))]:
+) -> Annotated[Response, Made(json=list[environments.AuditedEnvironment], media=("text/csv",))]:
     """Every environment on the disk: Python, size, state, last use, and the items that need it; as JSON or CSV.
 
     Sizes are counted at most every five minutes.

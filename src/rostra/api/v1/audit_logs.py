@@ -9,18 +9,19 @@ from starlette.requests import Request
 from typing_extensions import TypedDict
 
 from rostra.api.addresses import Links
-from rostra.api.answers import Guid, Id, Router, Time
+from rostra.api.answers import Router
 from rostra.api.edge import AuditReader, Reading
 from rostra.api.paging import Keyset, Limit, Page, Paged, keyset
 from rostra.api.v1.usage import moment
 from rostra.clock import wire_time
 from rostra.content import audit_log
 from rostra.content.tables import AuditEntry
+from rostra.wire import Guid, Id, Time
 
 router = Router()
 
 
-class Entry(TypedDict):
+class AuditEntryShape(TypedDict):
     """``user_id`` is 0 and ``user_guid`` null for what the server did itself."""
 
     id: Id
@@ -32,18 +33,32 @@ class Entry(TypedDict):
     event_description: str
 
 
-class FoundEntry(Entry):
+class FoundAuditEntry(AuditEntryShape):
     """``subject`` is the guid, or the name, of what was changed."""
 
     subject: str | None
 
 
-class Action(TypedDict):
+class ChangedRow(TypedDict):
+    """``before`` is null for a new row, ``after`` for one that is gone; both hold its columns by name."""
+
+    table: str
+    key: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class WholeAuditEntry(FoundAuditEntry):
+    rows: list[ChangedRow]
+    notes: dict[str, Any]
+
+
+class AuditAction(TypedDict):
     action: str
     description: str
 
 
-def shape(entry: AuditEntry) -> Entry:
+def shape(entry: AuditEntry) -> AuditEntryShape:
     """Return an entry as clients know one; exactly these keys."""
     return {
         "id": str(entry.id),
@@ -70,7 +85,7 @@ async def list_audit_logs(
     previous: str | None = None,
     action: str | None = None,
     user_guid: str | None = None,
-) -> Keyset[Entry]:
+) -> Keyset[AuditEntryShape]:
     """Entries, newest first unless ``ascOrder``; ``next`` and ``previous`` take the cursors of a page."""
     wanted = audit_log.Wanted(
         ascending=asc_order if ascOrder is None else ascOrder,
@@ -87,7 +102,7 @@ async def list_audit_logs(
 
 
 @router.get("/v1/audit/actions")
-async def list_audit_actions(who: AuditReader) -> list[Action]:  # noqa: ARG001
+async def list_audit_actions(who: AuditReader) -> list[AuditAction]:  # noqa: ARG001
     """The actions an entry may have, with what they are, by name."""
     from rostra.api.app import described
 
@@ -110,7 +125,7 @@ async def search_audit_logs(
     since: Annotated[str, Query(alias="from")] = "",
     to: str = "",
     order: str = "desc",
-) -> Page[FoundEntry]:
+) -> Page[FoundAuditEntry]:
     """Entries with ``q`` in their description, newest first unless ``order=asc``; several actions with ``|``."""
     sought = audit_log.Sought(
         text=q,
@@ -126,7 +141,8 @@ async def search_audit_logs(
 
 
 @router.get("/v1/audit_logs/{entry_id}")
-async def get_audit_log(entry_id: str, who: AuditReader, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_audit_log(entry_id: str, who: AuditReader, session: Reading) -> WholeAuditEntry:  # noqa: ARG001
     """One entry with what each changed row was and became; secrets are named, never shown."""
     entry = await audit_log.get(session, entry_id)
-    return {**shape(entry), "subject": entry.subject, **entry.changes}
+    changes = entry.changes
+    return {**shape(entry), "subject": entry.subject, "rows": changes["rows"], "notes": changes["notes"]}

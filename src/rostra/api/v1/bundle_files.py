@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api.answers import Made, Router
 from rostra.api.edge import Live
@@ -14,8 +15,13 @@ from rostra.content import bundle_files, bundles
 router = Router()
 
 
+class BundleFile(TypedDict):
+    path: str
+    size: int
+
+
 @router.get("/v1/content/{guid}/bundles/{bundle_id}/files")
-async def list_bundle_files(bundle_id: str, subject: Inspected, live: Live) -> list[dict[str, Any]]:
+async def list_bundle_files(bundle_id: str, subject: Inspected, live: Live) -> list[BundleFile]:
     """The bundle's files, by path, with their sizes in bytes."""
     row = await bundles.get(subject.session, subject.item, bundle_id)
     found = await bundle_files.listing(live.places.archive(subject.guid, row.id))

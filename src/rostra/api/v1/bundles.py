@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
+from pydantic import WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from typing_extensions import TypedDict
 
 from rostra.api import bundle_shapes
-from rostra.api.answers import Made, Router
+from rostra.api.answers import BYTES, Made, Router, takes
 from rostra.api.bundle_shapes import BundleShape
 from rostra.api.edge import Known, Live, after_commit, changing
 from rostra.api.services import Services
 from rostra.api.subjects import Edited, Inspected, load_to_edit
-from rostra.api.uploads import Upload
+from rostra.api.uploads import LARGEST_METADATA, Upload
 from rostra.auth.principals import Principal
 from rostra.content import bundles, disk, items, repositories, unpack
 from rostra.content.bundles import ReceivedFile
 from rostra.content.errors import BundleFileMissing
 from rostra.content.unpack import Contents
 from rostra.db.engine import transaction
+from rostra.wire import text
 
 router = Router()
 
@@ -31,7 +34,15 @@ async def list_bundles(subject: Inspected) -> list[BundleShape]:
     return await bundle_shapes.bundles(subject.session, rows, subject.item)
 
 
+class UploadForm(TypedDict):
+    """``metadata`` is a JSON object of texts that say where the archive comes from."""
+
+    archive: Annotated[bytes, WithJsonSchema(BYTES)]
+    metadata: NotRequired[Annotated[str, text(most=LARGEST_METADATA)]]
+
+
 @router.post("/v1/content/{guid}/bundles", status_code=201)
+@takes(application__gzip=bytes, multipart__form_data=UploadForm)
 async def upload_bundle(guid: str, request: Request, who: Known, live: Live) -> BundleShape:
     """Take a gzip tar: the body itself whatever its media type, or a form with the parts archive and metadata."""
     return await receive(live, who, guid, request)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from rostra.api import edge
 from rostra.api.answers import Router
@@ -44,17 +45,35 @@ async def _versions(live: Services) -> list[str]:
     return [str(version) for version in sorted(versions)]
 
 
+class Cache(TypedDict):
+    language: str
+    version: str
+    image_name: str
+
+
+class Caches(TypedDict):
+    caches: list[Cache]
+
+
+class CacheRemoval(Cache):
+    """``task_id`` is null for a dry run."""
+
+    dry_run: bool
+    task_id: str | None
+
+
 @router.get("/v1/system/caches/runtime")
-async def list_caches(who: SystemReader, live: Live) -> dict[str, Any]:  # noqa: ARG001
+async def list_caches(who: SystemReader, live: Live) -> Caches:  # noqa: ARG001
     """One row for each Python version that has environments."""
-    rows = [{"language": LANGUAGE, "version": version, "image_name": LOCAL} for version in await _versions(live)]
+    there = await _versions(live)
+    rows: list[Cache] = [{"language": LANGUAGE, "version": version, "image_name": LOCAL} for version in there]
     return {"caches": rows}
 
 
 @router.delete("/v1/system/caches/runtime")
 async def delete_cache(
     who: Administrator, wanted: Annotated[CacheBody, edge.parsed(CacheBody)], live: Live
-) -> dict[str, Any]:
+) -> CacheRemoval:
     """Remove the environments of one Python version; they are built again when they are needed."""
     there = wanted.language.lower() == LANGUAGE.lower() and wanted.image_name.lower() == LOCAL.lower()
     if not there or wanted.version not in await _versions(live):

@@ -9,7 +9,8 @@ from typing_extensions import TypedDict
 
 from rostra.api import edge, shapes
 from rostra.api.addresses import Links
-from rostra.api.answers import Guid, Made, Router
+from rostra.api.answers import Made, Router
+from rostra.api.content_body import ContentBody, NewContentBody
 from rostra.api.content_shapes import Content
 from rostra.api.edge import Known, Live, Publisher, Reading, Writing
 from rostra.api.subjects import Edited, Inspected, Subject, Viewed
@@ -17,10 +18,12 @@ from rostra.auth import users
 from rostra.content import access, items, limits
 from rostra.content.errors import InvalidField
 from rostra.errors import Forbidden, Invalid
+from rostra.wire import Guid
 
 router = Router()
 
-Fields = Annotated[dict[str, Any], edge.parsed(dict[str, Any])]
+New = Annotated[dict[str, Any], edge.parsed(dict[str, Any], NewContentBody)]
+Fields = Annotated[dict[str, Any], edge.parsed(dict[str, Any], ContentBody)]
 
 # Clients send back whole objects: what cannot be set by hand is left out without a word.
 _READ_ONLY = frozenset(
@@ -92,7 +95,7 @@ async def list_content(
 
 
 @router.post("/v1/content", status_code=201)
-async def create_content(who: Publisher, given: Fields, live: Live, session: Writing, links: Links) -> Content:
+async def create_content(who: Publisher, given: New, live: Live, session: Writing, links: Links) -> Content:
     """Make an item; without a name it gets one."""
     _check_run_as(given, None, who.is_administrator)
     item = await items.create(

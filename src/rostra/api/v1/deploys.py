@@ -64,11 +64,11 @@ class GitNotServed(NotFound):
         )
 
 
-class Begun(TypedDict):
+class BegunTask(TypedDict):
     task_id: str
 
 
-class Result(TypedDict):
+class TaskResult(TypedDict):
     """What a task found out; ``type`` says how ``data`` is built."""
 
     type: str
@@ -80,7 +80,7 @@ class TaskShape(TypedDict):
 
     id: str
     output: list[str]
-    result: Result | None
+    result: TaskResult | None
     finished: bool
     code: int
     error: str
@@ -88,13 +88,13 @@ class TaskShape(TypedDict):
 
 
 @router.post("/v1/content/{guid}/deploy", status_code=202)
-async def deploy_content(guid: str, who: Known, wanted: Wanted, live: Live) -> Begun:
+async def deploy_content(guid: str, who: Known, wanted: Wanted, live: Live) -> BegunTask:
     """Build, prove and make live; a bundle that was built already is only switched to."""
     return {"task_id": await start(live, who, guid, wanted, build_only=False)}
 
 
 @router.post("/v1/content/{guid}/build", status_code=202)
-async def build_content(guid: str, who: Known, wanted: Wanted, live: Live) -> Begun:
+async def build_content(guid: str, who: Known, wanted: Wanted, live: Live) -> BegunTask:
     """Make the environment again without changing what visitors get."""
     return {"task_id": await start(live, who, guid, wanted, build_only=True)}
 
@@ -173,7 +173,7 @@ async def get_task(task_id: str, who: Known, live: Live, first: int | None = Non
     }
 
 
-def result_of(seen: View) -> Result | None:
+def result_of(seen: View) -> TaskResult | None:
     return None if seen.result is None else {"type": seen.result["type"], "data": seen.result["data"]}
 
 

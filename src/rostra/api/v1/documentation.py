@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge
 from rostra.api.answers import Router
@@ -14,6 +15,7 @@ from rostra.clock import wire_time
 from rostra.content import audit_log, notices
 from rostra.content.tables import Notice
 from rostra.errors import NotFound
+from rostra.wire import Time, text
 
 router = Router()
 
@@ -28,15 +30,22 @@ class NoDocumentation(NotFound):
 class DocumentationBody(BaseModel):
     """``content`` is Markdown."""
 
-    content: Any = None
+    content: Annotated[Any, text(1, notices.LONGEST)] = None
 
 
-def shape(row: Notice) -> dict[str, Any]:
+class Documentation(TypedDict):
+    """``content`` is Markdown."""
+
+    content: str
+    updated_time: Time
+
+
+def shape(row: Notice) -> Documentation:
     return {"content": row.text, "updated_time": wire_time(row.updated_at)}
 
 
 @router.get("/v1/system/documentation")
-async def get_documentation(who: Known, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_documentation(who: Known, session: Reading) -> Documentation:  # noqa: ARG001
     """The server's own documentation, in Markdown; 404 when nobody has written any."""
     row = await notices.get(session, notices.DOCUMENTATION)
     if row is None:
@@ -50,7 +59,7 @@ async def put_documentation(
     wanted: Annotated[DocumentationBody, edge.parsed(DocumentationBody)],
     live: Live,
     session: Writing,
-) -> dict[str, Any]:
+) -> Documentation:
     """Write it, or write it anew; up to 500,000 characters."""
     row = await notices.put(session, notices.DOCUMENTATION, wanted.content, live.clock.now())
     audit_log.note(session, characters=len(row.text))

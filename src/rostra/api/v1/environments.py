@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Required
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge, matching
 from rostra.api.answers import Router
@@ -15,13 +17,88 @@ from rostra.content import image_environments
 from rostra.content.image_environments import EnvironmentChanged, EnvironmentPermission, NoSuchEnvironment
 from rostra.content.tables import ImageEnvironment
 from rostra.ids import new_guid
+from rostra.wire import Guid, Id, Time, choice, one_of, text
 
 router = Router()
 
-Fields = Annotated[dict[str, Any], edge.parsed(dict[str, Any])]
+_Long = Annotated[Any, text(most=image_environments.LONGEST, null=True)]
 
 
-def shape(row: ImageEnvironment) -> dict[str, Any]:
+class InstallationBody(TypedDict):
+    path: Annotated[Any, text(1, 1024)]
+    version: Annotated[Any, text(1, 1024)]
+
+
+class InstallationsBody(TypedDict):
+    installations: Annotated[list[InstallationBody], Field(max_length=100)]
+
+
+class EnvironmentBody(TypedDict, total=False):
+    title: Required[Annotated[Any, text(1, 255)]]
+    description: _Long
+    matching: Annotated[Any, choice(image_environments.MATCHING, null=True)]
+    supervisor: _Long
+    python: InstallationsBody | None
+    quarto: InstallationsBody | None
+    r: InstallationsBody | None
+    tensorflow: InstallationsBody | None
+
+
+class NewEnvironmentBody(EnvironmentBody, total=False):
+    """``name`` is the image's."""
+
+    name: Required[Annotated[Any, text(1, 255)]]
+    cluster_name: Annotated[Any, text(most=255, null=True)]
+
+
+class EnvironmentPermissionBody(TypedDict, total=False):
+    principal_guid: Required[Annotated[Any, text(1, 64)]]
+    principal_type: Annotated[Any, choice(("user", "group"))]
+
+
+New = Annotated[dict[str, Any], edge.parsed(dict[str, Any], NewEnvironmentBody)]
+Fields = Annotated[dict[str, Any], edge.parsed(dict[str, Any], EnvironmentBody)]
+Given = Annotated[dict[str, Any], edge.parsed(dict[str, Any], EnvironmentPermissionBody)]
+
+
+class ImageInstallation(TypedDict):
+    path: str
+    version: str
+
+
+class ImageInstallations(TypedDict):
+    installations: list[ImageInstallation]
+
+
+class EnvironmentShape(TypedDict):
+    id: Id
+    guid: Guid
+    created_time: Time
+    updated_time: Time
+    title: str
+    description: str | None
+    cluster_name: str
+    name: str
+    environment_type: str
+    matching: Annotated[str, one_of(image_environments.MATCHING)]
+    supervisor: str | None
+    python: ImageInstallations | None
+    quarto: ImageInstallations | None
+    r: ImageInstallations | None
+    tensorflow: ImageInstallations | None
+
+
+class _Given(TypedDict):
+    guid: Guid
+    principal_guid: str
+    principal_type: Literal["user", "group"]
+
+
+class EnvironmentPermissionShape(_Given):
+    environment_guid: Guid
+
+
+def shape(row: ImageEnvironment) -> EnvironmentShape:
     return {
         "id": str(row.id),
         "guid": row.guid,
@@ -34,24 +111,27 @@ def shape(row: ImageEnvironment) -> dict[str, Any]:
         "environment_type": row.cluster_name,
         "matching": row.fields["matching"],
         "supervisor": row.fields["supervisor"],
-        **{name: row.fields[name] for name in image_environments.RUNTIMES},
+        "python": row.fields["python"],
+        "quarto": row.fields["quarto"],
+        "r": row.fields["r"],
+        "tensorflow": row.fields["tensorflow"],
     }
 
 
 @router.get("/v1/environments")
-async def list_environments(who: Known, session: Reading) -> list[dict[str, Any]]:  # noqa: ARG001
+async def list_environments(who: Known, session: Reading) -> list[EnvironmentShape]:  # noqa: ARG001
     """All execution environments, oldest first."""
     return [shape(row) for row in await image_environments.listing(session)]
 
 
 @router.post("/v1/environments", status_code=201)
-async def create_environment(who: Administrator, given: Fields, live: Live, session: Writing) -> dict[str, Any]:  # noqa: ARG001
+async def create_environment(who: Administrator, given: New, live: Live, session: Writing) -> EnvironmentShape:  # noqa: ARG001
     """Record an execution environment."""
     return shape(await image_environments.create(session, given, live.clock.now()))
 
 
 @router.get("/v1/environments/{guid}")
-async def get_environment(guid: str, who: Known, session: Reading, response: Response) -> dict[str, Any]:  # noqa: ARG001
+async def get_environment(guid: str, who: Known, session: Reading, response: Response) -> EnvironmentShape:  # noqa: ARG001
     """One execution environment; ``ETag`` marks its present state for ``If-Match``."""
     row = await image_environments.get(session, guid)
     matching.tell(response, _state(row))
@@ -72,7 +152,7 @@ async def replace_environment(
     session: Writing,
     request: Request,
     response: Response,
-) -> dict[str, Any]:
+) -> EnvironmentShape:
     """Replace everything but its name and cluster; with ``If-Match`` only while nobody else has."""
     row = await image_environments.get(session, guid)
     matching.require(request, _state(row), EnvironmentChanged)
@@ -89,25 +169,30 @@ async def delete_environment(guid: str, who: Administrator, session: Writing) ->
 
 
 @router.get("/v1/environments/{guid}/permissions")
-async def list_environment_permissions(guid: str, who: Administrator, session: Reading) -> list[dict[str, Any]]:  # noqa: ARG001
+async def list_environment_permissions(
+    guid: str,
+    who: Administrator,  # noqa: ARG001
+    session: Reading,
+) -> list[EnvironmentPermissionShape]:
     """Who may use an execution environment; nobody listed: everybody."""
     row = await image_environments.get(session, guid)
-    return [{**given, "environment_guid": row.guid} for given in row.fields.get("permissions", [])]
+    there: list[_Given] = row.fields.get("permissions", [])
+    return [{**given, "environment_guid": row.guid} for given in there]
 
 
 @router.post("/v1/environments/{guid}/permissions", status_code=201)
 async def add_environment_permission(
     guid: str,
     who: Administrator,  # noqa: ARG001
-    given: Fields,
+    given: Given,
     session: Writing,
-) -> dict[str, Any]:
+) -> EnvironmentPermissionShape:
     """Let a person or a group use it."""
     row = await image_environments.get(session, guid)
     principal, kind = given.get("principal_guid"), given.get("principal_type", "user")
     if not isinstance(principal, str) or not 1 <= len(principal) <= 64 or kind not in ("user", "group"):
         raise EnvironmentPermission
-    made = {"guid": new_guid(), "principal_guid": principal, "principal_type": kind}
+    made: _Given = {"guid": new_guid(), "principal_guid": principal, "principal_type": kind}
     row.fields = {**row.fields, "permissions": [*row.fields.get("permissions", []), made]}
     return {**made, "environment_guid": row.guid}
 

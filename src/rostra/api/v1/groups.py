@@ -11,7 +11,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from rostra.api import edge
-from rostra.api.answers import Guid, Router, one_of
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Publisher, Reading, Writing, after_commit
 from rostra.api.paging import Page, Paged
 from rostra.api.services import Services
@@ -21,6 +21,7 @@ from rostra.auth import groups, users
 from rostra.auth.tables import Group
 from rostra.content.access import Access, Grant, visible_to
 from rostra.content.tables import Item, Permission
+from rostra.wire import Guid, one_of, text
 
 router = Router()
 
@@ -28,7 +29,7 @@ router = Router()
 class NewGroupBody(BaseModel):
     """``unique_id`` belongs to external directories; it is not used."""
 
-    name: Any = None
+    name: Annotated[Any, text(1, groups.LONGEST_NAME)] = None
     unique_id: Any = None
 
 
@@ -129,7 +130,7 @@ async def delete_group(guid: str, live: Live, sight: Shown, session: Writing) ->
 
 
 @router.get("/v1/groups/{guid}/members")
-async def list_members(guid: str, sight: Shown, session: Reading, page: Paged) -> Page[people.Person]:
+async def list_members(guid: str, sight: Shown, session: Reading, page: Paged) -> Page[people.PersonShape]:
     """The people in a group."""
     group = await _known(session, guid, sight)
     found = await groups.members(session, group, only=sight.only, page=page.number, size=page.size)

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from typing_extensions import TypedDict
 
 from rostra.api.addresses import Addresses, Links
-from rostra.api.answers import Address, Guid, Id, Made, Router, Time
+from rostra.api.answers import Made, Router
 from rostra.api.edge import Known, Live, Reading, UsageReader, changing
 from rostra.api.job_shapes import JobShape, job
 from rostra.api.services import Services
@@ -34,6 +34,7 @@ from rostra.execution.logs import LogLine
 from rostra.kinds.kind import Mode
 from rostra.kinds.registry import by_name
 from rostra.rendering import variants
+from rostra.wire import Guid, Id, Time, Url
 
 router = Router()
 
@@ -70,11 +71,11 @@ class LogEntry(TypedDict):
     data: str
 
 
-class Log(TypedDict):
+class JobLog(TypedDict):
     entries: list[LogEntry]
 
 
-class Failure(TypedDict):
+class JobFailure(TypedDict):
     """``code`` is the job's tag: what it was doing when it failed."""
 
     code: str
@@ -82,7 +83,7 @@ class Failure(TypedDict):
     help_url: None
 
 
-class Taken(TypedDict):
+class JobSampleShape(TypedDict):
     time: Time
     cpu: float
     memory: int
@@ -90,17 +91,17 @@ class Taken(TypedDict):
     connections: int
 
 
-class Metrics(TypedDict):
+class JobMetrics(TypedDict):
     job_key: str
     content_guid: Guid
-    metrics: list[Taken]
+    metrics: list[JobSampleShape]
 
 
-class Process(TypedDict):
+class ProcessShape(TypedDict):
     appId: int
     appGuid: Guid
     appName: str
-    appUrl: Address
+    appUrl: Url
     appRunAs: str
     type: str
     cpuCurrent: float
@@ -116,7 +117,7 @@ class Restarted(TypedDict):
     ended_jobs: list[str]
 
 
-class Ordered(TypedDict):
+class KillOrder(TypedDict):
     """``guid`` is of the order, which other servers keep."""
 
     guid: None
@@ -155,7 +156,7 @@ async def get_job(key: str, subject: Inspected) -> JobShape:
 
 
 @router.get("/v1/content/{guid}/jobs/{key}/log")
-async def get_log(key: str, subject: Inspected, live: Live, maxLogLines: int = MOST_LOG_LINES) -> Log:  # noqa: N803
+async def get_log(key: str, subject: Inspected, live: Live, maxLogLines: int = MOST_LOG_LINES) -> JobLog:  # noqa: N803
     """The last lines a job wrote, oldest first, with their time and stream."""
     row = await _one(subject, key)
     lines = await _lines(live, row, min(max(maxLogLines, 0), MOST_LOG_LINES))
@@ -187,12 +188,12 @@ async def download_log(
 @router.get("/v1/content/{guid}/jobs/{key}/error")
 async def get_error(
     key: str, subject: Inspected
-) -> Annotated[Response, Made(json=Failure, empty="Nothing went wrong")]:
+) -> Annotated[Response, Made(json=JobFailure, empty="Nothing went wrong")]:
     """Why a job failed, in one sentence; 204 when it did not."""
     row = await _one(subject, key)
     if not row.error:
         return Response(status_code=204)
-    found: Failure = {"code": row.tag, "summary": row.error, "help_url": None}
+    found: JobFailure = {"code": row.tag, "summary": row.error, "help_url": None}
     return JSONResponse(found)
 
 
@@ -227,7 +228,7 @@ async def _tail(live: Services, key: str) -> AsyncIterator[str]:
 @router.get("/v1/content/{guid}/jobs/{key}/metrics")
 async def get_metrics(
     key: str, subject: Inspected, since: Annotated[str, Query(alias="from")] = "", to: str = ""
-) -> Metrics:
+) -> JobMetrics:
     """What a job took, every half minute of the last two days: CPU in cores, memory in bytes, open connections."""
     row = await _one(subject, key)
     first, last = moment("from", since), moment("to", to, end=True)
@@ -235,7 +236,7 @@ async def get_metrics(
     return {"job_key": row.key, "content_guid": subject.guid, "metrics": [_sample(one) for one in samples]}
 
 
-def _sample(one: JobSample) -> Taken:
+def _sample(one: JobSample) -> JobSampleShape:
     return {
         "time": wire_time(one.at),
         "cpu": one.cpu,
@@ -246,7 +247,7 @@ def _sample(one: JobSample) -> Taken:
 
 
 @router.get("/metrics/procs")
-async def list_processes(who: UsageReader, live: Live, session: Reading, links: Links) -> dict[str, Process]:
+async def list_processes(who: UsageReader, live: Live, session: Reading, links: Links) -> dict[str, ProcessShape]:
     """What runs now, by process id, as far as the caller may change its content; CPU in cores, memory in bytes."""
     taken = {sample.job: sample for sample in await live.taken()}
     wanted = sa.select(Job, Item).join(Item, Item.id == Job.item_id).where(Job.ended_at.is_(None))
@@ -256,7 +257,7 @@ async def list_processes(who: UsageReader, live: Live, session: Reading, links: 
     }
 
 
-def _process(job: Job, item: Item, taken: Sample, links: Addresses) -> Process:
+def _process(job: Job, item: Item, taken: Sample, links: Addresses) -> ProcessShape:
     return {
         "appId": item.id,
         "appGuid": item.guid,
@@ -295,7 +296,7 @@ async def _stop(live: Services, key: str, who: Principal) -> None:
 
 
 @router.delete("/v1/content/{guid}/jobs/{key}")
-async def stop_job(guid: str, key: str, who: Known, live: Live) -> Ordered:
+async def stop_job(guid: str, key: str, who: Known, live: Live) -> KillOrder:
     """End a running process."""
     async with transaction(live.reading) as session:
         subject = await load_to_edit(session, live, who, guid)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NotRequired, Required
 from urllib.parse import parse_qsl
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import bodies, edge
-from rostra.api.answers import Router
+from rostra.api.answers import Router, takes
 from rostra.api.edge import Administrator, Known, Live, Publisher, Reading, Writing
 from rostra.api.services import Services
 from rostra.api.subjects import Edited, Inspected, load_to_edit
@@ -27,10 +28,29 @@ from rostra.content.oauth_tokens import LOGIN_PATH
 from rostra.content.tables import Integration, OAuthSession
 from rostra.db.engine import transaction
 from rostra.errors import Invalid
+from rostra.wire import Guid, Id, Time, choice, one_of, text
 
 router = Router()
 
-Fields = Annotated[dict[str, Any], edge.parsed(dict[str, Any])]
+
+class IntegrationBody(TypedDict, total=False):
+    """What is left out stays as it is, in ``config`` too."""
+
+    name: Annotated[Any, text(1, 255)]
+    description: Annotated[Any, text(most=4096, null=True)]
+    config: dict[str, Any]
+
+
+class NewIntegrationBody(IntegrationBody, total=False):
+    template: Required[Annotated[Any, choice(integrations.TEMPLATES)]]
+
+
+class AssociationBody(TypedDict):
+    oauth_integration_guid: str
+
+
+New = Annotated[dict[str, Any], edge.parsed(dict[str, Any], NewIntegrationBody)]
+Fields = Annotated[dict[str, Any], edge.parsed(dict[str, Any], IntegrationBody)]
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 USER_TOKEN = "urn:posit:connect:user-session-token"  # noqa: S105  (a name, not a secret)
 CONTENT_TOKEN = "urn:posit:connect:content-session-token"  # noqa: S105
@@ -101,7 +121,75 @@ class NothingToVerify(Invalid):
         )
 
 
-def shape(row: Integration) -> dict[str, Any]:
+AuthType = Annotated[str, one_of((integrations.VIEWER, integrations.SERVICE, integrations.VISITOR_KEY))]
+TemplateName = Annotated[str, one_of(integrations.TEMPLATES)]
+
+
+class IntegrationShape(TypedDict):
+    """``config`` has the fields of its template; what is secret in it is never given back."""
+
+    id: Id
+    guid: Guid
+    created_time: Time
+    updated_time: Time
+    name: str
+    description: str
+    template: TemplateName
+    auth_type: AuthType
+    config: dict[str, Any]
+
+
+class AssociationShape(TypedDict):
+    app_guid: Guid
+    content_guid: Guid
+    oauth_integration_guid: Guid
+    oauth_integration_name: str
+    oauth_integration_description: str
+    oauth_integration_template: TemplateName
+    oauth_integration_auth_type: AuthType
+    created_time: Time
+
+
+class TemplateShape(TypedDict):
+    id: TemplateName
+    name: str
+    auth_type: AuthType
+    fields: list[str]
+
+
+class Credentials(TypedDict):
+    """As RFC 8693 has it."""
+
+    access_token: str
+    issued_token_type: str
+    token_type: Literal["Key", "Bearer"]
+
+
+class ExchangeForm(TypedDict):
+    """As RFC 8693 has it; ``audience`` is the guid of an integration, needed when the content has several."""
+
+    grant_type: Literal["urn:ietf:params:oauth:grant-type:token-exchange"]
+    subject_token: str
+    subject_token_type: Annotated[str, choice((USER_TOKEN, CONTENT_TOKEN))]
+    requested_token_type: NotRequired[Annotated[str, choice((API_KEY, ACCESS_TOKEN))]]
+    audience: NotRequired[str]
+
+
+class Verified(TypedDict):
+    status: Literal["ok"]
+
+
+class SessionShape(TypedDict):
+    id: Id
+    guid: Guid
+    user_guid: Guid
+    oauth_integration_guid: Guid
+    has_refresh_token: bool
+    created_time: Time
+    updated_time: Time
+
+
+def shape(row: Integration) -> IntegrationShape:
     """Return an integration as clients know one; secrets are never in it."""
     return {
         "id": str(row.id),
@@ -116,7 +204,7 @@ def shape(row: Integration) -> dict[str, Any]:
     }
 
 
-def associated(row: Associated) -> dict[str, Any]:
+def associated(row: Associated) -> AssociationShape:
     return {
         "app_guid": row.item_guid,
         "content_guid": row.item_guid,
@@ -130,37 +218,38 @@ def associated(row: Associated) -> dict[str, Any]:
 
 
 @router.get("/v1/oauth/templates")
-async def list_templates(who: Publisher) -> list[dict[str, Any]]:  # noqa: ARG001
+async def list_templates(who: Publisher) -> list[TemplateShape]:  # noqa: ARG001
     """What integrations can be made from."""
     return [_template(one) for one in integrations.TEMPLATES.values()]
 
 
 @router.get("/v1/oauth/templates/{key}")
-async def get_template(key: str, who: Publisher) -> dict[str, Any]:  # noqa: ARG001
+async def get_template(key: str, who: Publisher) -> TemplateShape:  # noqa: ARG001
     """One template."""
     if key not in integrations.TEMPLATES:
         raise integrations.NoSuchIntegration(key)
     return _template(integrations.TEMPLATES[key])
 
 
-def _template(one: integrations.Template) -> dict[str, Any]:
+def _template(one: integrations.Template) -> TemplateShape:
     return {"id": one.id, "name": one.name, "auth_type": one.auth_type, "fields": list(one.fields)}
 
 
 @router.get("/v1/oauth/integrations")
-async def list_integrations(who: Publisher, session: Reading) -> list[dict[str, Any]]:  # noqa: ARG001
+async def list_integrations(who: Publisher, session: Reading) -> list[IntegrationShape]:  # noqa: ARG001
     """All integrations, oldest first."""
     return [shape(row) for row in await integrations.listing(session)]
 
 
 @router.post("/v1/oauth/integrations", status_code=201)
-async def create_integration(who: Administrator, given: Fields, live: Live, session: Writing) -> dict[str, Any]:  # noqa: ARG001
+async def create_integration(who: Administrator, given: New, live: Live, session: Writing) -> IntegrationShape:  # noqa: ARG001
     """Record an integration; what is secret in its configuration is never given back."""
     return shape(await integrations.create(session, live.box, given, live.clock.now()))
 
 
 @router.post("/v1/oauth/integrations/credentials")
-async def exchange_credentials(request: Request, who: Known, live: Live) -> dict[str, str]:
+@takes(application__x_www_form_urlencoded=ExchangeForm)
+async def exchange_credentials(request: Request, who: Known, live: Live) -> Credentials:
     """Exchange a session token of a visitor or of content for a credential of an integration (RFC 8693, as a form).
 
     A visitor's token gives an API key of the visitor, or the visitor's own access token of a provider; the content's
@@ -215,7 +304,7 @@ async def _asked(live: Services, who: Principal, form: dict[str, str]) -> _Asked
     return _Asked(_chosen(there, form.get("audience", ""), fitting), visitor)
 
 
-async def _key_of_visitor(live: Services, asked: _Asked, wanted: str) -> dict[str, str]:
+async def _key_of_visitor(live: Services, asked: _Asked, wanted: str) -> Credentials:
     if wanted != API_KEY or asked.visitor is None:
         raise RequestedTokenType("that token cannot be had from this integration", hint=f"Ask for {API_KEY}.")
     most = integrations.MAX_ROLES[asked.integration.config["max_role"]]
@@ -266,7 +355,7 @@ async def _visitor_key(session: AsyncSession, live: Live, visitor: session_token
 
 
 @router.get("/v1/oauth/integrations/{guid}")
-async def get_integration(guid: str, who: Publisher, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_integration(guid: str, who: Publisher, session: Reading) -> IntegrationShape:  # noqa: ARG001
     """One integration."""
     return shape(await integrations.get(session, guid))
 
@@ -278,7 +367,7 @@ async def change_integration(
     given: Fields,
     live: Live,
     session: Writing,
-) -> dict[str, Any]:
+) -> IntegrationShape:
     """Change what is sent; of the configuration, the fields that are sent."""
     row = await integrations.get(session, guid)
     await integrations.change(session, live.box, row, given, live.clock.now())
@@ -293,22 +382,24 @@ async def delete_integration(guid: str, who: Administrator, session: Writing) ->
 
 
 @router.get("/v1/oauth/integrations/{guid}/associations")
-async def list_integration_associations(guid: str, who: Publisher, session: Reading) -> list[dict[str, Any]]:
+async def list_integration_associations(guid: str, who: Publisher, session: Reading) -> list[AssociationShape]:
     """The content that uses an integration, as far as the caller may know of it."""
     row = await integrations.get(session, guid)
     return [associated(one) for one in await integrations.of_integration(session, row, visible_to(who))]
 
 
 @router.get("/v1/content/{guid}/oauth/integrations/associations")
-async def list_content_associations(subject: Inspected) -> list[dict[str, Any]]:
+async def list_content_associations(subject: Inspected) -> list[AssociationShape]:
     """The integrations the item uses."""
     return [associated(one) for one in await integrations.of_item(subject.session, subject.item)]
 
 
 @router.put("/v1/content/{guid}/oauth/integrations/associations")
 async def replace_content_associations(
-    wanted: Annotated[list[dict[str, Any]], edge.parsed(list[dict[str, Any]])], subject: Edited, live: Live
-) -> list[dict[str, Any]]:
+    wanted: Annotated[list[dict[str, Any]], edge.parsed(list[dict[str, Any]], list[AssociationBody])],
+    subject: Edited,
+    live: Live,
+) -> list[AssociationShape]:
     """Let the item use these integrations and no others; ``[]`` clears them."""
     guids = [one.get("oauth_integration_guid") for one in wanted]
     await integrations.associate(subject.session, subject.item, guids, live.clock.now())
@@ -316,7 +407,7 @@ async def replace_content_associations(
 
 
 @router.post("/v1/oauth/integrations/{guid}/verify")
-async def verify_integration(guid: str, who: Administrator, live: Live) -> dict[str, str]:  # noqa: ARG001
+async def verify_integration(guid: str, who: Administrator, live: Live) -> Verified:  # noqa: ARG001
     """Ask the provider for a token of the integration's account, to see whether the configuration is right."""
     async with transaction(live.reading) as session:
         row = await integrations.get(session, guid)
@@ -327,14 +418,14 @@ async def verify_integration(guid: str, who: Administrator, live: Live) -> dict[
 
 
 @router.get("/v1/oauth/sessions")
-async def list_sessions(who: Known, session: Reading, all: bool = False) -> list[dict[str, Any]]:  # noqa: A002
+async def list_sessions(who: Known, session: Reading, all: bool = False) -> list[SessionShape]:  # noqa: A002
     """What the caller has signed in to; with ``all`` an administrator sees everybody's."""
     found = await oauth_sessions.listing(session, who, everybody=all)
     return [_session(*row) for row in found]
 
 
 @router.get("/v1/oauth/sessions/{guid}")
-async def get_session(guid: str, who: Known, session: Reading) -> dict[str, Any]:
+async def get_session(guid: str, who: Known, session: Reading) -> SessionShape:
     """One session with a provider."""
     return _session(*await oauth_sessions.get(session, who, guid))
 
@@ -346,7 +437,7 @@ async def delete_session(guid: str, who: Known, session: Writing) -> Response:
     return Response(status_code=204)
 
 
-def _session(row: OAuthSession, user_guid: str, integration_guid: str) -> dict[str, Any]:
+def _session(row: OAuthSession, user_guid: str, integration_guid: str) -> SessionShape:
     return {
         "id": str(row.id),
         "guid": row.guid,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from starlette.responses import PlainTextResponse, Response
 from typing_extensions import TypedDict
 
-from rostra.api.answers import Guid, Id, Made, Router
+from rostra.api.answers import Made, Router
 from rostra.api.edge import Known, Live, Reading
 from rostra.api.paging import Page, PagedWidely
 from rostra.api.services import Services
@@ -18,6 +18,7 @@ from rostra.content.access import visible_to
 from rostra.content.tables import Bundle, Item
 from rostra.environments.spec import Environment
 from rostra.errors import Invalid
+from rostra.wire import Guid, Id
 
 router = Router()
 

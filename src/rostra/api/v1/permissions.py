@@ -6,27 +6,40 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge
 from rostra.api.answers import Router
 from rostra.api.subjects import Edited, Inspected, Subject
 from rostra.content import audit_log, permissions
+from rostra.content.access import Grant
 from rostra.content.errors import PermissionNotFound
-from rostra.content.permissions import Granted
+from rostra.content.permissions import Granted, Kind
+from rostra.wire import Guid, Id, choice, one_of, text
 
 router = Router()
 
 
 class PermissionBody(BaseModel):
-    principal_guid: Any = None
-    principal_type: Any = "user"
-    role: Any = None
+    principal_guid: Annotated[Any, text(1)] = None
+    principal_type: Annotated[Any, choice(Kind)] = "user"
+    role: Annotated[Any, choice(Grant)] = None
 
 
 Wanted = Annotated[PermissionBody, edge.parsed(PermissionBody)]
 
 
-def shape(granted: Granted, guid: str) -> dict[str, Any]:
+class PermissionShape(TypedDict):
+    """``owner`` is a collaborator; the owner has no permission."""
+
+    id: Id
+    content_guid: Guid
+    principal_guid: Guid
+    principal_type: Annotated[str, one_of(Kind)]
+    role: Annotated[str, one_of(Grant)]
+
+
+def shape(granted: Granted, guid: str) -> PermissionShape:
     return {
         "id": str(granted.id),
         "content_guid": guid,
@@ -43,13 +56,15 @@ def _number(permission_id: str) -> int:
 
 
 @router.get("/v1/content/{guid}/permissions")
-async def list_permissions(subject: Inspected) -> list[dict[str, Any]]:
+async def list_permissions(subject: Inspected) -> list[PermissionShape]:
     """Everybody who was given something, oldest first."""
     return [shape(granted, subject.guid) for granted in await permissions.listing(subject.session, subject.item)]
 
 
-@router.post("/v1/content/{guid}/permissions", status_code=201)
-async def add_permission(wanted: Wanted, subject: Edited, response: Response) -> dict[str, Any]:
+@router.post(
+    "/v1/content/{guid}/permissions", status_code=201, responses={200: {"description": "They had one already"}}
+)
+async def add_permission(wanted: Wanted, subject: Edited, response: Response) -> PermissionShape:
     """Give a person or a group the role of viewer or owner (collaborator); 200 when they had one already."""
     granted, new = await permissions.give(
         subject.session, subject.item, wanted.principal_guid, wanted.role, principal_type=wanted.principal_type
@@ -60,17 +75,17 @@ async def add_permission(wanted: Wanted, subject: Edited, response: Response) ->
 
 
 @router.get("/v1/content/{guid}/permissions/{permission_id}")
-async def get_permission(permission_id: str, subject: Inspected) -> dict[str, Any]:
+async def get_permission(permission_id: str, subject: Inspected) -> PermissionShape:
     """One permission."""
     return await _one(subject, permission_id)
 
 
-async def _one(subject: Subject, permission_id: str) -> dict[str, Any]:
+async def _one(subject: Subject, permission_id: str) -> PermissionShape:
     return shape(await permissions.get(subject.session, subject.item, _number(permission_id)), subject.guid)
 
 
 @router.put("/v1/content/{guid}/permissions/{permission_id}")
-async def change_permission(permission_id: str, wanted: Wanted, subject: Edited) -> dict[str, Any]:
+async def change_permission(permission_id: str, wanted: Wanted, subject: Edited) -> PermissionShape:
     """Change the role; who it is for stays as it is."""
     granted = await permissions.change(
         subject.session,

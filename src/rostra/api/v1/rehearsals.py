@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge
 from rostra.api.answers import Made, Router
@@ -19,6 +19,7 @@ from rostra.rehearsal.model import Step, up_to
 from rostra.rehearsal.notify import RehearsalUnfinished
 from rostra.rehearsal.records import Wanted
 from rostra.rehearsal.target import AUTO, Wish, wish
+from rostra.wire import Guid, choice
 
 router = Router()
 
@@ -44,8 +45,8 @@ class RehearsalBody(BaseModel):
 
     retire: str | list[str] = Field(default_factory=list)
     onto: str = AUTO
-    depth: str = Step.static.value
-    leave_out: list[str] = Field(default_factory=list)
+    depth: Annotated[str, choice(Step)] = Step.static.value
+    leave_out: list[Annotated[str, choice(Step)]] = Field(default_factory=list)
     keep: bool = False
     fresh: bool = False
 
@@ -60,7 +61,22 @@ def wanted_of(body: RehearsalBody) -> Wanted:
     return Wanted(wish=wish(retire, body.onto), steps=steps, keep=body.keep, fresh=body.fresh)
 
 
-async def _shown(session: AsyncSession, rehearsal_id: str) -> dict[str, Any]:
+class AffectedItem(TypedDict):
+    guid: Guid
+    title: str
+    bundle_id: int
+
+
+class AffectedContent(TypedDict):
+    guids: list[Guid]
+    items: list[AffectedItem]
+
+
+class MovingTasks(TypedDict):
+    tasks: list[tasks.MovingTask]
+
+
+async def _shown(session: AsyncSession, rehearsal_id: str) -> report.RehearsalShape:
     found = await records.get(session, rehearsal_id)
     return report.head(found, await records.counts(session, found.id))
 
@@ -68,33 +84,46 @@ async def _shown(session: AsyncSession, rehearsal_id: str) -> dict[str, Any]:
 @router.post("/v1/rehearsals", status_code=202)
 async def begin_rehearsal(
     who: Administrator, wanted: Annotated[RehearsalBody, edge.parsed(RehearsalBody)], live: Live, session: Writing
-) -> dict[str, Any]:
+) -> report.RehearsalShape:
     """Begin one; the answer names its task, which shows the progress."""
     made = await tasks.enqueue(session, live.tasks, wanted_of(wanted), who.user_id)
     return await _shown(session, made.id)
 
 
 @router.get("/v1/rehearsals")
-async def list_rehearsals(who: Administrator, session: Reading) -> list[dict[str, Any]]:  # noqa: ARG001
+async def list_rehearsals(who: Administrator, session: Reading) -> list[report.RehearsalShape]:  # noqa: ARG001
     """Those that are remembered, newest first."""
     return [report.head(each, await records.counts(session, each.id)) for each in await records.listing(session)]
 
 
 @router.get("/v1/rehearsals/affected")
-async def list_affected(who: Administrator, session: Reading, retire: str) -> dict[str, Any]:  # noqa: ARG001
+async def list_affected(who: Administrator, session: Reading, retire: str) -> AffectedContent:  # noqa: ARG001
     """What runs now on a version or range, without rehearsing anything."""
     found = await records.present(session, wish([retire], AUTO))
-    return {"guids": [each.guid for each in found], "items": [asdict(each) for each in found]}
+    return {"guids": [each.guid for each in found], "items": [_affected(each) for each in found]}
+
+
+def _affected(one: records.Present) -> AffectedItem:
+    return {"guid": one.guid, "title": one.title, "bundle_id": one.bundle_id}
 
 
 @router.get("/v1/rehearsals/{rehearsal_id}")
-async def get_rehearsal(rehearsal_id: str, who: Administrator, session: Reading) -> dict[str, Any]:  # noqa: ARG001
+async def get_rehearsal(
+    rehearsal_id: str,
+    who: Administrator,  # noqa: ARG001
+    session: Reading,
+) -> report.RehearsalShape:
     """One, with how many items have which outcome so far."""
     return await _shown(session, rehearsal_id)
 
 
 @router.delete("/v1/rehearsals/{rehearsal_id}")
-async def cancel_rehearsal(rehearsal_id: str, who: Administrator, live: Live, session: Writing) -> dict[str, Any]:  # noqa: ARG001
+async def cancel_rehearsal(
+    rehearsal_id: str,
+    who: Administrator,  # noqa: ARG001
+    live: Live,
+    session: Writing,
+) -> report.RehearsalShape:
     """Stop it; what was found out stays readable, what was built aside is removed."""
     found = await records.get(session, rehearsal_id)
     if not await records.enter(session, found.id, "cancelled", live.clock.now()):
@@ -104,7 +133,9 @@ async def cancel_rehearsal(rehearsal_id: str, who: Administrator, live: Live, se
 
 
 @router.post("/v1/rehearsals/{rehearsal_id}/resume", status_code=202)
-async def resume_rehearsal(rehearsal_id: str, who: Administrator, live: Live, session: Writing) -> dict[str, Any]:
+async def resume_rehearsal(
+    rehearsal_id: str, who: Administrator, live: Live, session: Writing
+) -> report.RehearsalShape:
     """Go on with one that was stopped or failed; what was judged before stays."""
     found = await tasks.resume(session, live.tasks, rehearsal_id, who.user_id)
     return await _shown(session, found.id)
@@ -117,7 +148,7 @@ async def get_report(
     live: Live,
     session: Reading,
     format: Literal["json", "csv", "html"] = "json",  # noqa: A002
-) -> Annotated[Response, Made(json=dict[str, Any], media=("text/csv", "text/html"))]:
+) -> Annotated[Response, Made(json=report.RehearsalReport, media=("text/csv", "text/html"))]:
     """Every item's result, as JSON, CSV or one HTML page."""
     told = await _shown(session, rehearsal_id)
     items = await records.results(session, rehearsal_id)
@@ -137,7 +168,7 @@ _PAGE = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @router.post("/v1/rehearsals/{rehearsal_id}/rebuild", status_code=202)
-async def rebuild_safe(rehearsal_id: str, who: Administrator, live: Live, session: Writing) -> dict[str, Any]:
+async def rebuild_safe(rehearsal_id: str, who: Administrator, live: Live, session: Writing) -> MovingTasks:
     """Move every item that was found safe, each by a deploy of its own that is proven before it is live."""
     found = await records.get(session, rehearsal_id)
     if found.state != "done":
@@ -149,6 +180,11 @@ async def rebuild_safe(rehearsal_id: str, who: Administrator, live: Live, sessio
 
 
 @router.post("/v1/rehearsals/{rehearsal_id}/notify")
-async def notify_owners(rehearsal_id: str, who: Administrator, live: Live, session: Writing) -> dict[str, Any]:  # noqa: ARG001
+async def notify_owners(
+    rehearsal_id: str,
+    who: Administrator,  # noqa: ARG001
+    live: Live,
+    session: Writing,
+) -> notify.NotifiedOwnersJson:
     """Mail each owner who has something to do their own part, once for each rehearsal."""
     return (await notify.notify(session, rehearsal_id, live.settings(), live.clock.now())).to_json()

@@ -5,11 +5,12 @@ What a client wants to know of a repository takes a while, so it is a task; its 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge
 from rostra.api.answers import Router
@@ -24,8 +25,12 @@ from rostra.content.git_location import Location
 from rostra.content.repositories import Wanted
 from rostra.content.tables import Item, Repository
 from rostra.ids import TaskId
+from rostra.wire import Id, Time, text
 
 router = Router()
+
+
+_Text = Annotated[str | None, text(most=git_location.LONGEST, null=True)]
 
 
 class RepositoryBody(BaseModel):
@@ -34,26 +39,63 @@ class RepositoryBody(BaseModel):
     What is not sent stays as it is, or has its default: the branch main, the directory ``.``, not polled.
     """
 
-    repository: str | None = None
-    branch: str | None = None
-    directory: str | None = None
+    repository: _Text = None
+    branch: _Text = None
+    directory: _Text = None
     polling: bool | None = None
 
 
 class BundleBody(BaseModel):
     """``ref``: a branch, a tag or a commit; else the branch. What is not sent is as the content has it."""
 
-    ref: str | None = None
-    repository: str | None = None
-    branch: str | None = None
-    directory: str | None = None
+    ref: _Text = None
+    repository: _Text = None
+    branch: _Text = None
+    directory: _Text = None
 
 
 Given = Annotated[RepositoryBody, edge.parsed(RepositoryBody)]
 Asked = Annotated[BundleBody, edge.parsed(BundleBody)]
 
 
-def shape(row: Repository) -> dict[str, Any]:
+class RepositoryShape(TypedDict):
+    """``last_error`` is what went wrong the last time, null when nothing did."""
+
+    repository: str
+    branch: str
+    directory: str
+    polling: bool
+    last_error: str | None
+    last_known_commit: str | None
+    last_fetched_time: Time | None
+
+
+class BundleBegun(TypedDict):
+    """The bundle is complete when the task has ended well."""
+
+    bundle_id: Id
+    task_id: str
+
+
+class Account(TypedDict):
+    username: str
+
+
+class Looking(TypedDict):
+    """A task that has just begun, in the shape older and newer clients follow one by."""
+
+    task_id: str
+    id: str
+    user_id: int
+    last_status: int
+    status: list[str]
+    result: None
+    finished: bool
+    code: int
+    error: str
+
+
+def shape(row: Repository) -> RepositoryShape:
     return {
         "repository": row.url,
         "branch": row.branch,
@@ -70,13 +112,13 @@ def _wanted(body: RepositoryBody) -> Wanted:
 
 
 @router.get("/v1/content/{guid}/repository")
-async def get_repository(subject: Inspected) -> dict[str, Any]:
+async def get_repository(subject: Inspected) -> RepositoryShape:
     """Where the item comes from, what was last read there and what went wrong; 404 when it comes from nowhere."""
     return shape(await repositories.get(subject.session, subject.item))
 
 
 @router.put("/v1/content/{guid}/repository")
-async def put_repository(given: Given, subject: Edited, live: Live) -> dict[str, Any]:
+async def put_repository(given: Given, subject: Edited, live: Live) -> RepositoryShape:
     """Let the item come from a directory of a branch. Nothing is fetched until it is deployed."""
     _require(live)
     items.check_unlocked(subject.item)
@@ -85,7 +127,7 @@ async def put_repository(given: Given, subject: Edited, live: Live) -> dict[str,
 
 
 @router.patch("/v1/content/{guid}/repository")
-async def patch_repository(given: Given, subject: Edited, live: Live) -> dict[str, Any]:
+async def patch_repository(given: Given, subject: Edited, live: Live) -> RepositoryShape:
     """Change what is sent."""
     _require(live)
     items.check_unlocked(subject.item)
@@ -103,7 +145,7 @@ async def delete_repository(subject: Edited) -> Response:
 
 
 @router.post("/v1/content/{guid}/repository/bundle", status_code=202)
-async def bundle_of_repository(guid: str, who: Known, wanted: Asked, live: Live) -> dict[str, Any]:
+async def bundle_of_repository(guid: str, who: Known, wanted: Asked, live: Live) -> BundleBegun:
     """Make a bundle of a commit without deploying it; it is there when the task has ended well."""
     async with changing(live, who, "bundle_of_repository", guid) as session:
         subject = await load_to_edit(session, live, who, guid)
@@ -127,7 +169,7 @@ async def _place(session: AsyncSession, item: Item, wanted: BundleBody) -> Locat
 
 
 @router.get("/repo/account")
-async def get_account(who: Publisher, live: Live, url: str = "") -> dict[str, str]:  # noqa: ARG001
+async def get_account(who: Publisher, live: Live, url: str = "") -> Account:  # noqa: ARG001
     """The name of the account this server reads that host with; empty: it has none."""
     accounts = list(live.settings().git_credentials.values())
     found = git_command.account(git_location.address(url), accounts)
@@ -135,7 +177,7 @@ async def get_account(who: Publisher, live: Live, url: str = "") -> dict[str, st
 
 
 @router.get("/repo/branches")
-async def list_branches(who: Publisher, live: Live, session: Writing, url: str = "") -> dict[str, Any]:
+async def list_branches(who: Publisher, live: Live, session: Writing, url: str = "") -> Looking:
     """Begin to look which branches a repository has, and at which commits they are."""
     _require(live)
     task = await live.git.enqueue_branches(session, git_location.address(url), who.user_id)
@@ -143,9 +185,7 @@ async def list_branches(who: Publisher, live: Live, session: Writing, url: str =
 
 
 @router.get("/repo/manifest-dirs")
-async def list_directories(
-    who: Publisher, live: Live, session: Writing, url: str = "", branch: str = ""
-) -> dict[str, Any]:
+async def list_directories(who: Publisher, live: Live, session: Writing, url: str = "", branch: str = "") -> Looking:
     """Begin to look in which directories of a branch there is a manifest."""
     _require(live)
     branch = git_location.ref(branch or git_location.DEFAULT_BRANCH)
@@ -153,17 +193,19 @@ async def list_directories(
     return _begun(who, task)
 
 
-def _begun(who: Principal, task: TaskId) -> dict[str, Any]:
+def _begun(who: Principal, task: TaskId) -> Looking:
     """Return a task that has just begun, in the shape older and newer clients follow one by."""
-    unfinished: dict[str, Any] = {
+    return {
+        "task_id": task,
+        "id": task,
+        "user_id": who.user_id,
+        "last_status": 0,
         "status": [],
         "result": None,
         "finished": False,
         "code": 0,
         "error": "",
-        "last_status": 0,
     }
-    return {"task_id": task, "id": task, "user_id": who.user_id, "last_status": 0, **unfinished}
 
 
 def _require(live: Services) -> None:

@@ -11,7 +11,7 @@ from fastapi import Query
 from typing_extensions import TypedDict
 
 from rostra.api import variants_shapes
-from rostra.api.answers import Guid, Id, Router, Time, one_of
+from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, Reading, RunsReader
 from rostra.api.job_shapes import status
 from rostra.api.paging import LARGEST, Page, Paged
@@ -23,6 +23,7 @@ from rostra.content.tables import Item, Job
 from rostra.errors import Invalid
 from rostra.rendering import variants
 from rostra.rendering.tables import ScheduleRow, Variant
+from rostra.wire import Guid, Id, Time, one_of
 
 router = Router()
 
@@ -70,7 +71,7 @@ class FoundVariant(TypedDict):
     last_run: Run | None
 
 
-class Counts(TypedDict):
+class RunCounts(TypedDict):
     waiting: int
     running: int
     succeeded: int
@@ -78,7 +79,7 @@ class Counts(TypedDict):
     skipped: int
 
 
-class Bar(Counts):
+class RunsOfStretch(RunCounts):
     """``time`` is when it begins."""
 
     time: Time
@@ -87,12 +88,12 @@ class Bar(Counts):
 Span = TypedDict("Span", {"from": Time, "to": Time})
 
 
-class Summary(Span, Counts):
+class RunsSummary(Span, RunCounts):
     """``histogram`` has the stretches of ``bucket_seconds`` in which anything was asked for."""
 
     total: int
     bucket_seconds: int
-    histogram: list[Bar]
+    histogram: list[RunsOfStretch]
 
 
 def run(job: Job) -> Run:
@@ -187,7 +188,7 @@ async def jobs_summary(
     session: Reading,
     since: Annotated[str, Query(alias="from")] = "",
     to: str = "",
-) -> Summary:
+) -> RunsSummary:
     """How many renderings ended how, in all and over time: of the last day, or of up to a year before ``to``.
 
     Administrators are told of all content, publishers of what they may change.
@@ -204,7 +205,7 @@ async def jobs_summary(
     }
 
 
-def _counts(counts: Counter[str]) -> Counts:
+def _counts(counts: Counter[str]) -> RunCounts:
     return {
         "waiting": counts["waiting"],
         "running": counts["running"],

@@ -12,12 +12,13 @@ from rostra.api.edge import Administrator, Known, Live, Writing, changing
 from rostra.api.schedules import moved
 from rostra.api.schedules_body import ScheduleBody, wanted
 from rostra.api.subjects import Edited, load
-from rostra.api.v1.deploys import Begun
+from rostra.api.v1.deploys import BegunTask
 from rostra.api.variants_shapes import PlanInWords, VariantSubject
 from rostra.content import audit_log
 from rostra.mail.message import check_address
 from rostra.rendering import refresh, schedules
 from rostra.rendering.tables import ScheduleRow
+from rostra.wire import text
 
 router = Router()
 
@@ -25,7 +26,7 @@ Schedule = Annotated[ScheduleBody, edge.parsed(ScheduleBody)]
 
 
 class TestMailBody(BaseModel):
-    to: str
+    to: Annotated[str, text(most=254)]
 
 
 def _shape(row: ScheduleRow, found: VariantSubject) -> PlanInWords:
@@ -73,7 +74,7 @@ async def remove_schedule(subject: Edited, variant_key: str = "") -> None:
 @router.post("/v1/tasks/send-test-email", status_code=202)
 async def send_test_mail(
     who: Administrator, live: Live, body: Annotated[TestMailBody, edge.parsed(TestMailBody)]
-) -> Begun:
+) -> BegunTask:
     """Send one letter now; the task says what the mail server answered."""
     to = check_address(body.to)
     async with changing(live, who, "send_test_mail", None) as session:

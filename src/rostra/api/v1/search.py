@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import NotRequired
 
+from typing_extensions import TypedDict
+
 from rostra.api import shapes
 from rostra.api.addresses import Links
 from rostra.api.answers import Router
 from rostra.api.content_shapes import Content
 from rostra.api.edge import Known, Reading
-from rostra.api.paging import Page, Paged
+from rostra.api.paging import Paged
 from rostra.api.sight import Shown
 from rostra.content.search import search
 
 router = Router()
 
 
-class FoundContent(Page[Content]):
+class FoundContent(TypedDict):
+    """``warnings`` is there only when something was left out."""
+
+    results: list[Content]
+    current_page: int
+    total: int
     warnings: NotRequired[list[str]]
 
 

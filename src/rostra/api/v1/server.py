@@ -7,7 +7,6 @@ import functools
 import socket
 import zoneinfo
 from collections.abc import Iterable
-from typing import Any
 
 import anyio
 from packaging.version import Version
@@ -16,6 +15,22 @@ import rostra
 from rostra.api import abilities
 from rostra.api.answers import Router
 from rostra.api.edge import Known, Live, SettingsReader
+from rostra.api.server_shapes import (
+    Abilities,
+    Authentication,
+    Installations,
+    License,
+    NodeJs,
+    NodeJsStatus,
+    PublicSettings,
+    PythonInstallations,
+    PythonRuntime,
+    RunAs,
+    RuntimeShape,
+    SchedulerShape,
+    ServerSettings,
+    Timezone,
+)
 from rostra.config.sections import Settings
 from rostra.content import thumbnails
 from rostra.runtimes.model import Runtime, RuntimeState
@@ -27,7 +42,7 @@ WIRE_VERSION = "2026.09.0"
 
 
 @router.get("/server_settings")
-async def server_settings(live: Live) -> dict[str, Any]:
+async def server_settings(live: Live) -> ServerSettings:
     """What the server is; needs no sign-in, and is answered to a bad key too so that `v1/user` can name the fault."""
     settings = live.settings()
     return {
@@ -48,7 +63,7 @@ async def server_settings(live: Live) -> dict[str, Any]:
     }
 
 
-def _authentication() -> dict[str, Any]:
+def _authentication() -> Authentication:
     return {
         "handles_credentials": True,
         "handles_login": True,
@@ -73,7 +88,7 @@ def _authentication() -> dict[str, Any]:
     }
 
 
-def _license() -> dict[str, Any]:
+def _license() -> License:
     """Some clients refuse APIs and limits when a flag here is absent. There is no licence; everything is allowed."""
     return {
         "ts": 0,
@@ -103,7 +118,7 @@ def _license() -> dict[str, Any]:
     }
 
 
-def _abilities(settings: Settings) -> dict[str, Any]:
+def _abilities(settings: Settings) -> Abilities:
     managed = settings.python.environment_management
     return {
         "runtimes": [
@@ -129,7 +144,7 @@ def _abilities(settings: Settings) -> dict[str, Any]:
 
 
 @router.get("/v1/server_settings/public")
-async def public_settings(live: Live) -> dict[str, Any]:
+async def public_settings(live: Live) -> PublicSettings:
     """What a sign-in page needs to know; open to everybody."""
     settings = live.settings()
     return {
@@ -143,7 +158,7 @@ async def public_settings(live: Live) -> dict[str, Any]:
 
 
 @router.get("/server_settings/applications")
-async def applications(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG001
+async def applications(live: Live, who: Known) -> RunAs:  # noqa: ARG001
     """Which access types there are and as whom content runs."""
     run_as = live.settings().applications.run_as
     return {
@@ -156,10 +171,9 @@ async def applications(live: Live, who: Known) -> dict[str, Any]:  # noqa: ARG00
 
 @router.get("/server_settings/scheduler")
 @router.get("/server_settings/scheduler/{app_mode}")
-async def scheduler(live: Live, who: Known, app_mode: str = "") -> dict[str, Any]:  # noqa: ARG001
+async def scheduler(live: Live, who: Known, app_mode: str = "") -> SchedulerShape:  # noqa: ARG001
     """The defaults and limits of processes, the same for every kind; 0 is: not limited."""
     ours = live.settings().scheduler
-    unlimited = ("cpu_request", "cpu_limit", "memory_request", "memory_limit", "amd_gpu_limit", "nvidia_gpu_limit")
     return {
         "min_processes": ours.min_processes,
         "max_processes": ours.max_processes,
@@ -171,7 +185,18 @@ async def scheduler(live: Live, who: Known, app_mode: str = "") -> dict[str, Any
         "read_timeout": _seconds(ours.read_timeout),
         "min_processes_limit": ours.min_processes_limit,
         "max_processes_limit": ours.max_processes_limit,
-        **{name: 0 for limit in unlimited for name in (limit, f"max_{limit}")},
+        "cpu_request": 0,
+        "max_cpu_request": 0,
+        "cpu_limit": 0,
+        "max_cpu_limit": 0,
+        "memory_request": 0,
+        "max_memory_request": 0,
+        "memory_limit": 0,
+        "max_memory_limit": 0,
+        "amd_gpu_limit": 0,
+        "max_amd_gpu_limit": 0,
+        "nvidia_gpu_limit": 0,
+        "max_nvidia_gpu_limit": 0,
     }
 
 
@@ -180,57 +205,63 @@ def _seconds(value: dt.timedelta) -> int:
 
 
 @router.get("/v1/server_settings/python")
-async def python(live: Live, who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
+async def python(live: Live, who: SettingsReader) -> PythonInstallations:  # noqa: ARG001
     """The interpreters content can be published to, oldest first."""
     usable = [runtime for runtime in live.runtimes() if runtime.state is not RuntimeState.retired]
     return {"installations": [installation(runtime) for runtime in usable], "api_enabled": True}
 
 
-def installation(runtime: Runtime) -> dict[str, Any]:
+def installation(runtime: Runtime) -> PythonRuntime:
     """Return the runtime as clients list it; a deprecated one is not offered to new content."""
     publishable = runtime.state is RuntimeState.active
     return {"version": str(runtime.version), "cluster_name": "Local", "image_name": "Local", "publishable": publishable}
 
 
 @router.get("/v1/server_settings/r")
-async def r(live: Live, who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
+async def r(live: Live, who: SettingsReader) -> Installations:  # noqa: ARG001
     """The Rs content can be published to, oldest first."""
     return {"installations": _versions(each.version for each in (await live.beside()).r)}
 
 
 @router.get("/v1/server_settings/quarto")
-async def quarto(live: Live, who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
+async def quarto(live: Live, who: SettingsReader) -> Installations:  # noqa: ARG001
     """The Quartos content can be published to, oldest first."""
     return {"installations": _versions(each.version for each in (await live.beside()).quarto)}
 
 
-def _versions(there: Iterable[Version]) -> list[dict[str, Any]]:
+def _versions(there: Iterable[Version]) -> list[RuntimeShape]:
     return [{"version": str(each), "cluster_name": "Local", "image_name": "Local"} for each in sorted(there)]
 
 
 @router.get("/v1/server_settings/tensorflow")
-async def other_languages(who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
+async def other_languages(who: SettingsReader) -> Installations:  # noqa: ARG001
     """TensorFlow: not offered."""
     return {"installations": []}
 
 
 @router.get("/v1/server_settings/nodejs")
-async def nodejs(who: SettingsReader) -> dict[str, Any]:  # noqa: ARG001
+async def nodejs(who: SettingsReader) -> NodeJs:  # noqa: ARG001
     """Node.js: not offered, said in the shape `preflight` asks for."""
-    status = dict.fromkeys(("enabled", "configured", "licensed", "available", "usable"), False)
+    status: NodeJsStatus = {
+        "enabled": False,
+        "configured": False,
+        "licensed": False,
+        "available": False,
+        "usable": False,
+    }
     return {"enabled": False, "status": status, "installations": []}
 
 
 @router.get("/v1/timezones")
 @router.get("/timezones")
-async def timezones(live: Live, who: SettingsReader) -> list[dict[str, str]]:  # noqa: ARG001
+async def timezones(live: Live, who: SettingsReader) -> list[Timezone]:  # noqa: ARG001
     """Every time zone's name and present offset, by name."""
     return await anyio.to_thread.run_sync(_timezones, live.clock.now().replace(minute=0, second=0, microsecond=0))
 
 
 @functools.lru_cache(maxsize=2)
-def _timezones(now: dt.datetime) -> list[dict[str, str]]:
-    found = []
+def _timezones(now: dt.datetime) -> list[Timezone]:
+    found: list[Timezone] = []
     for name in sorted(zoneinfo.available_timezones() - {"localtime"}):
         offset = now.astimezone(zoneinfo.ZoneInfo(name)).strftime("%z")
         found.append({"timezone": name, "offset": f"{offset[:3]}:{offset[3:5]}"})

@@ -9,13 +9,14 @@ from starlette.requests import Request
 from typing_extensions import TypedDict
 
 from rostra.api.addresses import Links
-from rostra.api.answers import Guid, Router, Time
+from rostra.api.answers import Router
 from rostra.api.edge import Reading, UsageReader
 from rostra.api.paging import LARGEST, Chosen, Keyset, cursor_of, keyset, text_of
 from rostra.api.v1.usage import DATA_VERSION, asked_of
 from rostra.clock import wire_time
 from rostra.content import usage_sessions
 from rostra.content.usage_sessions import Row
+from rostra.wire import Guid, Time
 
 router = Router()
 

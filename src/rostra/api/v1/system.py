@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 import rostra
 from rostra.api import checks
-from rostra.api.answers import Guid, Id, Router, Time, one_of
+from rostra.api.answers import Router
 from rostra.api.edge import Administrator, Live, Reading, SystemReader, Writing, changing
 from rostra.api.paging import Page, Paged
 from rostra.api.subjects import Inspected
@@ -24,6 +24,7 @@ from rostra.content.disk_use import OF_ITEMS, Measured
 from rostra.content.tables import Bundle, CheckRun, Item
 from rostra.db.engine import database_bytes
 from rostra.errors import NotFound
+from rostra.wire import Guid, Id, Time, one_of
 
 router = Router()
 
@@ -37,7 +38,7 @@ class NoSuchRun(NotFound):
         super().__init__(f"there is no run of the checks {run_id[:40]!r}", hint="List the runs.")
 
 
-class Checks(TypedDict):
+class CheckRunShape(TypedDict):
     id: Id
     start_time: Time
     hostname: str
@@ -47,8 +48,8 @@ class Checks(TypedDict):
 
 
 class CheckResults(TypedDict):
-    run: Checks
-    results: list[checks.Result]
+    run: CheckRunShape
+    results: list[checks.CheckResult]
 
 
 class Chronicle(TypedDict):
@@ -93,7 +94,7 @@ class ContentStorage(TypedDict):
     total_bytes: int
 
 
-def shape(row: CheckRun) -> Checks:
+def shape(row: CheckRun) -> CheckRunShape:
     results = row.results.get("results", [])
     passed = sum(result["passed"] for result in results)
     return {
@@ -107,14 +108,14 @@ def shape(row: CheckRun) -> Checks:
 
 
 @router.get("/v1/system/checks")
-async def list_check_runs(who: SystemReader, session: Reading) -> list[Checks]:  # noqa: ARG001
+async def list_check_runs(who: SystemReader, session: Reading) -> list[CheckRunShape]:  # noqa: ARG001
     """The runs of the checks, newest first."""
     rows = await session.execute(sa.select(CheckRun).order_by(CheckRun.id.desc()).limit(500))
     return [shape(row) for row in rows.scalars()]
 
 
 @router.post("/v1/system/checks", status_code=201)
-async def run_checks(who: Administrator, live: Live) -> Checks:
+async def run_checks(who: Administrator, live: Live) -> CheckRunShape:
     """Run the checks: database, disk, sandbox and every interpreter. The run is over when the answer comes."""
     began = live.clock.now()
     results = await checks.run(live)
@@ -134,7 +135,7 @@ async def _run(session: AsyncSession, run_id: str) -> CheckRun:
 
 
 @router.get("/v1/system/checks/{run_id}")
-async def get_check_run(run_id: str, who: SystemReader, session: Reading) -> Checks:  # noqa: ARG001
+async def get_check_run(run_id: str, who: SystemReader, session: Reading) -> CheckRunShape:  # noqa: ARG001
     """One run."""
     return shape(await _run(session, run_id))
 

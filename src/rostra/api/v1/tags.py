@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from pydantic import BaseModel
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import content_shapes, edge, shapes
 from rostra.api.addresses import Links
@@ -17,17 +18,30 @@ from rostra.api.subjects import Edited, Viewed
 from rostra.content import audit_log, tags
 from rostra.content.access import visible_to
 from rostra.content.tables import Item, ItemTag
+from rostra.wire import text
 
 router = Router()
 
 
+_Name = Annotated[Any, text(1, tags.LONGEST_NAME, pattern="^[^,]*$")]
+_Number = Annotated[Any, text(pattern="^[0-9]{1,18}$")]
+_Parent = Annotated[Any, text(pattern="^([0-9]{1,18})?$", null=True)]
+
+
 class TagBody(BaseModel):
-    name: Any = None
-    parent_id: Any = None
+    """Without a parent it is a category."""
+
+    name: _Name = None
+    parent_id: _Parent = None
+
+
+class ChangedTagBody(TypedDict, total=False):
+    name: _Name
+    parent_id: _Parent
 
 
 class AssignBody(BaseModel):
-    tag_id: Any = None
+    tag_id: _Number = None
 
 
 shape = content_shapes.tag
@@ -67,7 +81,7 @@ async def get_tag(tag_id: str, who: Known, session: Reading) -> TagShape:  # noq
 async def change_tag(
     tag_id: str,
     who: Administrator,  # noqa: ARG001
-    given: Annotated[dict[str, Any], edge.parsed(dict[str, Any])],
+    given: Annotated[dict[str, Any], edge.parsed(dict[str, Any], ChangedTagBody)],
     live: Live,
     session: Writing,
 ) -> TagShape:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from rostra.api.answers import Router, Time
+from rostra.api.answers import Router
 from rostra.api.edge import Administrator, Live, Reading, SystemReader, Writing, after_commit
 from rostra.api.paging import Page, Paged
 from rostra.clock import wire_time
@@ -17,6 +17,7 @@ from rostra.errors import Conflict
 from rostra.jobs import queue
 from rostra.jobs.tables import Task
 from rostra.jobs.tasks import NoSuchTask
+from rostra.wire import Time
 
 router = Router()
 

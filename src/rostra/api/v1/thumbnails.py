@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rostra.api import bodies
-from rostra.api.answers import Made, Router
+from rostra.api.answers import Made, Router, takes
 from rostra.api.edge import Known, Live, changing
 from rostra.api.subjects import Edited, Viewed, load_to_edit
 from rostra.content import audit_log, thumbnails
@@ -21,6 +21,7 @@ PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 @router.put("/v1/content/{guid}/thumbnail", status_code=204)
 @router.post("/applications/{guid}/image", status_code=204)
+@takes(image__png=bytes, image__jpeg=bytes, image__gif=bytes, image__webp=bytes)
 async def put_thumbnail(guid: str, request: Request, who: Known, live: Live) -> Response:
     """Take a picture, whatever its media type is called: PNG, JPEG, GIF or WebP, up to 10 MB."""
     async with transaction(live.reading) as session:

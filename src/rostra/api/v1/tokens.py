@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import bodies
 from rostra.api.addresses import Links
-from rostra.api.answers import Router
+from rostra.api.answers import Router, takes
 from rostra.api.edge import Known, Live, Reading, Writing
 from rostra.api.v1.users import NotYourAccount
 from rostra.auth import tokens_signed, users
 from rostra.auth.principals import Principal
 from rostra.auth.tables import KeyPair, User
 from rostra.clock import wire_time
+from rostra.wire import Time, Url, text
 
 router = Router()
 
@@ -25,15 +27,26 @@ router = Router()
 class TokenBody(BaseModel):
     """``user_id`` is always 0; it is not used."""
 
-    token: Any = None
-    public_key: Any = None
+    token: Annotated[Any, text(pattern=f"^{tokens_signed.TOKEN}$")] = None
+    public_key: Annotated[Any, text(1, tokens_signed.LONGEST_KEY)] = None
 
 
 _BODY = TypeAdapter(TokenBody)
 
 
+class TokenClaim(TypedDict):
+    token_claim_url: Url
+
+
+class TokenShape(TypedDict):
+    token: str
+    created_time: Time
+    active_time: Time | None
+
+
 @router.post("/tokens")
-async def register_token(request: Request, live: Live, session: Writing, links: Links) -> dict[str, str]:
+@takes(application__json=TokenBody)
+async def register_token(request: Request, live: Live, session: Writing, links: Links) -> TokenClaim:
     """Register a key pair, without signing in; whoever opens ``token_claim_url`` in a browser makes it theirs."""
     wanted = bodies.understood(_BODY, await bodies.whole(request))
     pair = await tokens_signed.register(session, wanted.token, wanted.public_key, live.clock.now())
@@ -41,7 +54,7 @@ async def register_token(request: Request, live: Live, session: Writing, links: 
 
 
 @router.get("/v1/users/{guid}/tokens")
-async def list_tokens(guid: str, who: Known, session: Reading) -> list[dict[str, Any]]:
+async def list_tokens(guid: str, who: Known, session: Reading) -> list[TokenShape]:
     """A person's key pairs, oldest first."""
     owner = await _owner(session, who, guid)
     return [shape(pair) for pair in await tokens_signed.of_user(session, owner.id)]
@@ -55,7 +68,7 @@ async def delete_token(guid: str, token: str, who: Known, session: Writing) -> R
     return Response(status_code=204)
 
 
-def shape(pair: KeyPair) -> dict[str, Any]:
+def shape(pair: KeyPair) -> TokenShape:
     active = None if pair.active_at is None else wire_time(pair.active_at)
     return {"token": pair.token, "created_time": wire_time(pair.created_at), "active_time": active}
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from typing_extensions import TypedDict
 
 from rostra.api.addresses import Links
-from rostra.api.answers import Guid, Id, Router, Time
+from rostra.api.answers import Router
 from rostra.api.edge import Reading, UsageReader
 from rostra.api.paging import Chosen, Keyset, cursor_of, keyset, text_of
 from rostra.auth.principals import Principal
@@ -24,6 +24,7 @@ from rostra.content.usage import Row
 from rostra.content.usage_pages import Asked
 from rostra.errors import Invalid
 from rostra.rendering.tables import Variant
+from rostra.wire import Guid, Id, Time
 
 router = Router()
 
@@ -41,7 +42,7 @@ class BadMoment(Invalid):
         super().__init__(f"{name} is not a moment", hint="Write for example 2026-09-01T12:00:00Z or 2026-09-01.")
 
 
-class Opened(TypedDict):
+class HitData(TypedDict):
     path: str
     user_agent: str
 
@@ -53,7 +54,7 @@ class Hit(TypedDict):
     user_guid: Guid | None
     content_guid: Guid
     timestamp: Time
-    data: Opened
+    data: HitData
 
 
 class Visit(TypedDict):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from rostra.api import edge
-from rostra.api.answers import Guid, Id, Router, Time, one_of
+from rostra.api.answers import Router
 from rostra.api.edge import Administrator, Known, Live, Reading, Writing, after_commit
 from rostra.api.paging import Page, Paged
 from rostra.api.services import Services
@@ -21,11 +21,13 @@ from rostra.api.sight import Shown, Sight
 from rostra.api.sight import sight as sight_of
 from rostra.auth import keys, users
 from rostra.auth.bootstrap import bootstrap as first_administrator
-from rostra.auth.errors import NoSuchRole, NotYourself
+from rostra.auth.errors import LONGEST_FIELD, SHORTEST_PASSWORD, NoSuchRole, NotYourself
+from rostra.auth.passwords import LONGEST
 from rostra.auth.principals import Principal, Role, lowered
 from rostra.auth.tables import ApiKey, User
 from rostra.clock import wire_time
 from rostra.errors import Forbidden, Invalid
+from rostra.wire import Guid, Id, Time, choice, one_of, text
 
 router = Router()
 
@@ -62,18 +64,31 @@ class LockBody(BaseModel):
     locked: bool
 
 
+_Field = text(most=LONGEST_FIELD)
+
+
 class NewUserBody(BaseModel):
-    username: str
-    email: str = ""
-    first_name: str = ""
-    last_name: str = ""
-    password: str | None = None
-    user_role: str = Role.viewer.value
+    username: Annotated[str, text(pattern=f"^{users.USERNAME}$")]
+    email: Annotated[str, _Field] = ""
+    first_name: Annotated[str, _Field] = ""
+    last_name: Annotated[str, _Field] = ""
+    password: Annotated[str | None, text(SHORTEST_PASSWORD, LONGEST, null=True)] = None
+    user_role: Annotated[str, choice(Role)] = Role.viewer.value
+
+
+class UserBody(TypedDict, total=False):
+    """What is left out, or null, stays as it is; a username or a role that is empty too."""
+
+    username: Annotated[Any, text(pattern=f"^({users.USERNAME})?$", null=True)]
+    email: Annotated[Any, text(most=LONGEST_FIELD, null=True)]
+    first_name: Annotated[Any, text(most=LONGEST_FIELD, null=True)]
+    last_name: Annotated[Any, text(most=LONGEST_FIELD, null=True)]
+    user_role: Annotated[Any, choice(("", *Role), null=True)]
 
 
 class NewKeyBody(BaseModel):
-    name: str
-    user_role: str | None = None
+    name: Annotated[str, text(1, keys.LONGEST_NAME)]
+    user_role: Annotated[str | None, choice(Role, null=True)] = None
     expires_at: AwareDatetime | None = None
 
 
@@ -89,7 +104,7 @@ async def _hashed(
 HashedPassword = Annotated[str | None, Depends(_hashed)]
 
 
-class Person(TypedDict):
+class PersonShape(TypedDict):
     email: str
     username: str
     first_name: str
@@ -103,7 +118,7 @@ class Person(TypedDict):
     guid: Guid
 
 
-class Key(TypedDict):
+class KeyShape(TypedDict):
     id: Id
     name: str
     user_role: Annotated[str, one_of(Role)]
@@ -128,7 +143,7 @@ class FirstKey(TypedDict):
     api_key: str
 
 
-def shape(user: User, sight: Sight) -> Person:
+def shape(user: User, sight: Sight) -> PersonShape:
     """Return a person as clients know one; exactly these keys. An address that is hidden is empty."""
     return {
         "email": sight.email(user),
@@ -158,7 +173,7 @@ def _role(name: str) -> Role:
 
 @router.get("/v1/user")
 @router.get("/me")
-async def me(who: Known, sight: Shown, session: Reading) -> Person:
+async def me(who: Known, sight: Shown, session: Reading) -> PersonShape:
     """The person who asks."""
     return shape(await users.by_id(session, who.user_id), sight)
 
@@ -175,7 +190,7 @@ async def list_users(
     account_status: str = "",
     sort: str = "",
     asc_order: bool = True,
-) -> Page[Person]:
+) -> Page[PersonShape]:
     """People whose username or name begins with ``prefix``; several roles or states are separated by ``|``."""
     found = await users.find(
         session,
@@ -192,7 +207,7 @@ async def list_users(
 
 
 @router.get("/v1/users/remote")
-async def list_remote_users(who: Known, page: Paged) -> Page[Person]:  # noqa: ARG001
+async def list_remote_users(who: Known, page: Paged) -> Page[PersonShape]:  # noqa: ARG001
     """People of an external directory: there is none."""
     return page.of([], 0)
 
@@ -201,7 +216,7 @@ async def list_remote_users(who: Known, page: Paged) -> Page[Person]:  # noqa: A
 async def add_remote_user(
     who: Administrator,  # noqa: ARG001
     wanted: Annotated[TicketBody, edge.parsed(TicketBody)],  # noqa: ARG001
-) -> Person:
+) -> PersonShape:
     """Add a person found in an external directory: there is none, so every ticket is bad."""
     raise BadTicket
 
@@ -213,7 +228,7 @@ async def create_user(
     hashed: HashedPassword,
     live: Live,
     session: Writing,
-) -> Person:
+) -> PersonShape:
     """Make an account; without a password it is signed in to with keys only."""
     new = users.NewUser(
         username=wanted.username,
@@ -222,12 +237,12 @@ async def create_user(
         first_name=wanted.first_name,
         last_name=wanted.last_name,
     )
-    users.check_username(new.username)
+    users.check_new(new)
     return shape(await users.add(session, new, hashed, live.clock.now()), sight_of(who, live.settings()))
 
 
 @router.get("/v1/users/{guid}")
-async def get_user(guid: str, sight: Shown, session: Reading) -> Person:
+async def get_user(guid: str, sight: Shown, session: Reading) -> PersonShape:
     """One person."""
     return shape(sight.check_user(await users.by_guid(session, guid)), sight)
 
@@ -235,11 +250,11 @@ async def get_user(guid: str, sight: Shown, session: Reading) -> Person:
 @router.put("/v1/users/{guid}")
 async def change_user(
     guid: str,
-    given: Annotated[dict[str, Any], edge.parsed(dict[str, Any])],
+    given: Annotated[dict[str, Any], edge.parsed(dict[str, Any], UserBody)],
     live: Live,
     sight: Shown,
     session: Writing,
-) -> Person:
+) -> PersonShape:
     """Change email, names, username or role; a person may change their own email and names."""
     who = sight.who
     user = sight.check_user(await users.by_guid(session, guid))
@@ -257,7 +272,7 @@ async def lock_user(
     wanted: Annotated[LockBody, edge.parsed(LockBody)],
     live: Live,
     session: Writing,
-) -> Person:
+) -> PersonShape:
     """Lock or unlock an account; whoever is locked out is so at once, on every page."""
     user = await users.by_guid(session, guid)
     if user.id == who.user_id:
@@ -274,7 +289,7 @@ def _forgets(live: Services) -> Callable[[], Awaitable[None]]:
     return told
 
 
-def key_shape(key: ApiKey, owner: User) -> Key:
+def key_shape(key: ApiKey, owner: User) -> KeyShape:
     return {
         "id": str(key.id),
         "name": key.name,
@@ -291,7 +306,7 @@ def _check_may_manage(who: Principal, guid: str) -> None:
 
 
 @router.get("/v1/users/{guid}/keys")
-async def list_keys(guid: str, who: Known, session: Reading) -> list[Key]:
+async def list_keys(guid: str, who: Known, session: Reading) -> list[KeyShape]:
     """A person's API keys, without their secrets."""
     _check_may_manage(who, guid)
     owner = await users.by_guid(session, guid)
@@ -299,7 +314,7 @@ async def list_keys(guid: str, who: Known, session: Reading) -> list[Key]:
 
 
 @router.get("/v1/users/{guid}/keys/{key_id}")
-async def get_key(guid: str, key_id: str, who: Known, session: Reading) -> Key:
+async def get_key(guid: str, key_id: str, who: Known, session: Reading) -> KeyShape:
     """One API key, without its secret."""
     _check_may_manage(who, guid)
     owner = await users.by_guid(session, guid)
@@ -344,7 +359,7 @@ async def delete_key(guid: str, key_id: str, who: Known, live: Live, session: Wr
 
 @router.get("/v1/user/api_keys")
 @router.get("/keys")
-async def my_keys(who: Known, session: Reading) -> list[Key]:
+async def my_keys(who: Known, session: Reading) -> list[KeyShape]:
     """The caller's own API keys, without their secrets."""
     owner = await users.by_id(session, who.user_id)
     return [key_shape(key, owner) for key in await keys.of_user(session, owner.id)]

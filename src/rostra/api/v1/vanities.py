@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge
 from rostra.api.answers import Router
@@ -14,22 +15,31 @@ from rostra.api.subjects import Edited, Subject, Viewed
 from rostra.clock import wire_time
 from rostra.content import access, permissions, vanity
 from rostra.content.tables import Item
+from rostra.wire import Guid, Time, text
 
 router = Router()
 
 
 class VanityBody(BaseModel):
-    path: Any = None
+    path: Annotated[Any, text(1, vanity.LONGEST)] = None
     force: bool = False
 
 
-def shape(item: Item) -> dict[str, Any]:
-    at = item.vanity_at or item.created_at
-    return {"content_guid": item.guid, "path": item.vanity_path, "created_time": wire_time(at)}
+class Vanity(TypedDict):
+    content_guid: Guid
+    path: str
+    created_time: Time
+
+
+def shape(item: Item) -> Vanity:
+    """Return the path of an item that has one."""
+    at, path = item.vanity_at or item.created_at, item.vanity_path
+    assert path is not None
+    return {"content_guid": item.guid, "path": path, "created_time": wire_time(at)}
 
 
 @router.get("/v1/content/{guid}/vanity")
-async def get_vanity(subject: Viewed) -> dict[str, Any]:
+async def get_vanity(subject: Viewed) -> Vanity:
     """The item's vanity path; 404 when it has none."""
     if subject.item.vanity_path is None:
         raise vanity.NoVanityPath
@@ -37,9 +47,7 @@ async def get_vanity(subject: Viewed) -> dict[str, Any]:
 
 
 @router.put("/v1/content/{guid}/vanity")
-async def set_vanity(
-    wanted: Annotated[VanityBody, edge.parsed(VanityBody)], subject: Edited, live: Live
-) -> dict[str, Any]:
+async def set_vanity(wanted: Annotated[VanityBody, edge.parsed(VanityBody)], subject: Edited, live: Live) -> Vanity:
     """Give the item a path; with ``force`` also one that other content of the caller has."""
     path = vanity.normal(wanted.path)
     loser = await _willing(subject, path) if wanted.force else None
@@ -76,6 +84,6 @@ async def delete_vanity(subject: Edited) -> Response:
 
 
 @router.get("/v1/vanities")
-async def list_vanities(who: Known, session: Reading) -> list[dict[str, Any]]:
+async def list_vanities(who: Known, session: Reading) -> list[Vanity]:
     """All vanity paths the caller may know of, by path."""
     return [shape(item) for item in await vanity.listing(session, who)]

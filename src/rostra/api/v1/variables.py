@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from rostra.api import edge, matching
 from rostra.api.answers import Router
@@ -14,13 +15,14 @@ from rostra.api.edge import Live
 from rostra.api.subjects import Edited, Inspected, Subject
 from rostra.content import audit_log, variables
 from rostra.content.errors import VariablesChanged
+from rostra.wire import Guid, text
 
 router = Router()
 
 
 class VariableBody(BaseModel):
-    name: Any
-    value: Any = None
+    name: Annotated[Any, text(1, pattern=f"^{variables.NAME}$")]
+    value: Annotated[Any, text(null=True)] = None
 
 
 Changes = Annotated[list[VariableBody], edge.parsed(list[VariableBody])]
@@ -80,14 +82,22 @@ class VersionedBody(BaseModel):
     values: dict[str, Any]
 
 
-async def _versioned(subject: Subject) -> dict[str, Any]:
+class Versioned(TypedDict):
+    """``values`` has every name with null: what they are is never told."""
+
+    app_guid: Guid
+    version: int
+    values: dict[str, None]
+
+
+async def _versioned(subject: Subject) -> Versioned:
     names = await variables.names(subject.session, subject.item)
     version = int(await _state(subject), 16)
-    return {"app_guid": subject.guid, "version": version, "values": dict.fromkeys(names)}
+    return {"app_guid": subject.guid, "version": version, "values": dict.fromkeys(names, None)}
 
 
 @router.get("/applications/{guid}/environment")
-async def get_versioned(subject: Inspected) -> dict[str, Any]:
+async def get_versioned(subject: Inspected) -> Versioned:
     """The names with null for every value, and the ``version`` that a change has to name."""
     return await _versioned(subject)
 
@@ -95,7 +105,7 @@ async def get_versioned(subject: Inspected) -> dict[str, Any]:
 @router.post("/applications/{guid}/environment")
 async def change_versioned(
     wanted: Annotated[VersionedBody, edge.parsed(VersionedBody)], subject: Edited, live: Live
-) -> dict[str, Any]:
+) -> Versioned:
     """Make these the only variables, unless they were changed since ``version`` was read (409, code 106)."""
     present = await _versioned(subject)
     if wanted.version != present["version"]:
