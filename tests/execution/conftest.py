@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from support.pools import House
+
+from rostra.execution.pool import Pools
 
 
 @pytest.fixture
@@ -15,3 +18,15 @@ def short_path() -> Iterator[Path]:
     made.chmod(0o755)
     yield made
     shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def house(short_path: Path) -> House:
+    return House(short_path)
+
+
+@pytest.fixture
+async def pools(house: House) -> AsyncIterator[Pools]:
+    async with house.pools() as made:
+        yield made
+    house.launcher.close()

@@ -10,14 +10,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from rostra.errors import NotFound, Problem, Unavailable
-from rostra.execution import logs
-from rostra.execution.failures import Failures
+from rostra.execution import logs, scaling
+from rostra.execution.failures import STEADY, Failures
 from rostra.execution.launcher import Launch, Running
 from rostra.execution.logs import LogLine
 from rostra.execution.scaling import Limits
 from rostra.ids import PoolKey, ProcessKey
 
 SHOWN_LINES = 40
+SETTLE = dt.timedelta(seconds=1)  # after this long, everyone knows that a process gets no new requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,15 @@ class Process:
             self.idle_since = now
         self.load = load
 
+    def drain(self, now: dt.datetime, seconds: float) -> None:
+        """Give it no new requests; it ends when nobody uses it, after ``seconds`` in any case."""
+        self.enter(Phase.draining, now)
+        self.drain_until = now + dt.timedelta(seconds=seconds)
+
+    def is_drained(self, now: dt.datetime) -> bool:
+        empty = self.load == 0 and now - self.since >= SETTLE
+        return empty or (self.drain_until is not None and now >= self.drain_until)
+
 
 @dataclass(slots=True, eq=False)
 class Pool:
@@ -108,6 +118,38 @@ class Pool:
 
     def load(self) -> int:
         return sum(process.load for process in self.ready())
+
+    def is_full(self) -> bool:
+        """Say whether no further process may be started; one that is on its way may be waited for."""
+        return self.flight is None and self.counted() >= self.spec.limits.max_processes
+
+    def wants_more(self, now: dt.datetime) -> bool:
+        """Say whether to start what nobody waits for: for comfort, the minimum, and again what crashed while in use."""
+        if self.flight is not None or self.failures.pausing(now):
+            return False
+        count = self.counted()
+        return scaling.wanted(self.load(), count, self.spec.limits) > count or (self.revive and count == 0)
+
+    def surplus(self, now: dt.datetime) -> list[Process]:
+        """Return the processes that have been idle for too long."""
+        ready = self.ready()
+        idle = {p.key: (now - p.idle_since).total_seconds() for p in ready if p.load == 0 and p.idle_since}
+        going = scaling.surplus(idle, len(ready), self.spec.idle_timeout.total_seconds(), self.spec.limits)
+        return [self.processes[key] for key in going]
+
+    def failed(self, why: Problem, now: dt.datetime) -> None:
+        """Take note that a start failed."""
+        self.failures, self.last_failure = self.failures.another(now), why
+
+    def crashed(self, process: Process, now: dt.datetime) -> None:
+        """Take note that a process ended by itself; one that was steady for a while forgives what was before."""
+        before = Failures() if now - process.since >= STEADY else self.failures
+        self.failures, self.last_failure = before.another(now), describe_crash(process)
+
+    def settle(self, now: dt.datetime) -> None:
+        """Forget the failures once a process is steady."""
+        if self.failures.count and any(now - process.since >= STEADY for process in self.ready()):
+            self.failures, self.last_failure = Failures(), None
 
 
 class NoSuchPool(NotFound):

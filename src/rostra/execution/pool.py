@@ -18,8 +18,7 @@ import structlog
 
 from rostra.clock import Clock, SystemClock
 from rostra.errors import Problem
-from rostra.execution import scaling, sockets
-from rostra.execution.failures import STEADY, Failures
+from rostra.execution import sockets
 from rostra.execution.keeper_client import KeeperAway
 from rostra.execution.launcher import Launch, Launcher, Running
 from rostra.execution.members import (
@@ -31,7 +30,6 @@ from rostra.execution.members import (
     Process,
     StartFailed,
     belongs,
-    describe_crash,
 )
 from rostra.execution.processes import GRACE_SECONDS, Ended, Processes, Started
 from rostra.ids import PoolKey, ProcessKey, new_key
@@ -40,7 +38,6 @@ __all__ = ["Member", "NoSuchPool", "PoolSpec", "Pools", "StartFailed"]
 
 log = structlog.get_logger()
 
-SETTLE = dt.timedelta(seconds=1)  # after this long, everyone knows that a process gets no new requests
 DRAIN_SECONDS = 300.0
 TICK_SECONDS = 0.5
 PROOF_TIMEOUT = dt.timedelta(seconds=60)
@@ -178,16 +175,12 @@ class Pools:
         pool = self._pools.get(key)
         if pool is None or pool.failures.failing(self._clock.now()):
             return False
-        if self._full(pool):
+        if pool.is_full():
             self._leave_out_deaf(pool.ready())
-        if self._full(pool):
+        if pool.is_full():
             return False
         outcome = await asyncio.shield(self._flight(pool))
         return isinstance(outcome, Process) and self._pools.get(key) is pool
-
-    @staticmethod
-    def _full(pool: Pool) -> bool:
-        return pool.flight is None and pool.counted() >= pool.spec.limits.max_processes
 
     def loads(self, key: PoolKey, loads: Mapping[ProcessKey, int]) -> None:
         """Take the open connections of some processes of ``key``; those not named keep what they had."""
@@ -291,12 +284,12 @@ class Pools:
         """Do what is due by the clock. Runs by itself twice a second."""
         now = self._clock.now()
         for process in tuple(self._processes.known.values()):
-            if process.phase is Phase.draining and _drained(process, now):
+            if process.phase is Phase.draining and process.is_drained(now):
                 self._processes.own(self._processes.end(process))
         for pool in tuple(self._pools.values()):
             if pool.processes or pool.revive or pool.spec.limits.min_processes:
                 self._shrink(pool, now)
-                self._settle_failures(pool, now)
+                pool.settle(now)
                 self._grow(pool)
 
     async def _keep_ticking(self) -> None:
@@ -308,35 +301,16 @@ class Pools:
                 log.exception("the pools could not be looked after")
 
     def _shrink(self, pool: Pool, now: dt.datetime) -> None:
-        ready = pool.ready()
-        idle = {p.key: (now - p.idle_since).total_seconds() for p in ready if p.load == 0 and p.idle_since}
-        idle_timeout = pool.spec.idle_timeout.total_seconds()
-        going = scaling.surplus(idle, len(ready), idle_timeout, pool.spec.limits)
-        for key in going:
-            log.info("process idle", process=key, pool=pool.spec.key)
-            self._drain(pool.processes[key], DRAIN_SECONDS)
+        going = pool.surplus(now)
+        for process in going:
+            log.info("process idle", process=process.key, pool=pool.spec.key)
+            process.drain(now, DRAIN_SECONDS)
         if going:
             self._announce(pool)
 
     def _grow(self, pool: Pool) -> None:
-        """Start what nobody waits for: enough for comfort, the minimum, and again what crashed while in use."""
-        count = pool.counted()
-        wanted = scaling.wanted(pool.load(), count, pool.spec.limits)
-        if (
-            pool.flight is None
-            and not pool.failures.pausing(self._clock.now())
-            and (wanted > count or self._missed(pool))
-        ):
+        if pool.wants_more(self._clock.now()):
             self._flight(pool)
-
-    @staticmethod
-    def _missed(pool: Pool) -> bool:
-        return pool.revive and pool.counted() == 0
-
-    @staticmethod
-    def _settle_failures(pool: Pool, now: dt.datetime) -> None:
-        if pool.failures.count and any(now - process.since >= STEADY for process in pool.ready()):
-            pool.failures, pool.last_failure = Failures(), None
 
     # Starting
 
@@ -375,7 +349,7 @@ class Pools:
         log.warning("process failed to start", pool=pool.spec.key, why=why.message)
         if isinstance(why, KeeperAway):
             return  # not the content's fault; the next visitor may try at once
-        pool.failures, pool.last_failure = pool.failures.another(self._clock.now()), why
+        pool.failed(why, self._clock.now())
 
     # Ending
 
@@ -385,24 +359,14 @@ class Pools:
             return
         pool.revive = pool.revive or process.load > 0
         if not process.lost:
-            self._crashed(pool, process)
+            pool.crashed(process, self._clock.now())
+            log.warning("process crashed", process=process.key, pool=pool.spec.key, code=process.code)
         self._announce(pool)
-
-    def _crashed(self, pool: Pool, process: Process) -> None:
-        now = self._clock.now()
-        before = Failures() if now - process.since >= STEADY else pool.failures
-        pool.failures, pool.last_failure = before.another(now), describe_crash(process)
-        log.warning("process crashed", process=process.key, pool=pool.spec.key, code=process.code)
 
     def _replace(self, old: Pool | None, drain_seconds: float) -> None:
         for process in tuple(old.processes.values()) if old else ():
             if process.phase is Phase.ready:
-                self._drain(process, drain_seconds)
-
-    def _drain(self, process: Process, drain_seconds: float) -> None:
-        now = self._clock.now()
-        process.enter(Phase.draining, now)
-        process.drain_until = now + dt.timedelta(seconds=drain_seconds)
+                process.drain(self._clock.now(), drain_seconds)
 
     # Small things
 
@@ -438,8 +402,3 @@ class Pools:
         if pool is None:
             raise NoSuchPool(key)
         return pool
-
-
-def _drained(process: Process, now: dt.datetime) -> bool:
-    empty = process.load == 0 and now - process.since >= SETTLE
-    return empty or (process.drain_until is not None and now >= process.drain_until)
