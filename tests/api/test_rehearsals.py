@@ -12,6 +12,7 @@ from support.api import World, live_item
 from rostra.db.engine import transaction
 from rostra.jobs.tables import Task
 from rostra.rehearsal import records
+from rostra.rehearsal.report import content_security_policy
 
 pytestmark = pytest.mark.anyio
 STEPS = ["match", "resolve", "build", "start", "static"]
@@ -101,7 +102,7 @@ async def test_the_report_comes_in_three_forms(world: World) -> None:
     assert table.headers["content-type"].startswith("text/csv")
     assert table.text.startswith("guid,name,")
     page = await root.get(f"v1/rehearsals/{made['id']}/report?format=html")
-    assert page.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+    assert page.headers["content-security-policy"] == content_security_policy()
     assert "Needs work" in page.text
     assert (await root.get(f"v1/rehearsals/{made['id']}/report?format=pdf")).status_code == 400
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +83,20 @@ def test_every_owner_with_something_to_do_gets_their_own_part(tmp_path: Path) ->
     assert "Ada: your content" in text
     assert "/content/a/" in text
     assert "/content/c/" not in text
+
+
+def test_many_items_can_be_searched_by_the_page_s_own_script_alone() -> None:
+    page = report.as_html(TOLD, [item(f"</script><script>x{n}") for n in range(11)], server="Rostra")
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in report.content_security_policy()
+    assert "<script" not in report.as_html(TOLD, [item("a")], server="Rostra"), "a few need no search"
+
+
+def test_owners_are_listed_by_what_they_have_to_do() -> None:
+    items = [item("a", owner="ada"), item("b", "needs-work", 2, owner="bob"), item("c", "safe", 3, owner="bob")]
+    page = report.as_html(TOLD, items, server="Rostra")
+    rows = re.findall(r"<tr>.*?</tr>", page[page.index('class="owners"') :], re.DOTALL)[1:3]
+    cells = [[re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)] for row in rows]
+    assert cells == [["Bob bob@x.example", "1", "", "1", "", "5"], ["Ada ada@x.example", "1", "", "", "", "0"]]
+    assert 'class="owners"' not in report.as_html(TOLD, items[:1], server="Rostra"), "one owner needs no list"

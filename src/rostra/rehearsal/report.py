@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import functools
+import hashlib
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jinja2
+from markupsafe import Markup
 from typing_extensions import TypedDict
 
 from rostra.clock import wire_time
@@ -136,7 +139,30 @@ def as_html(told: Mapping[str, Any], items: Sequence[Item], *, server: str, owne
         total=len(items),
         server=server,
         owner=owner,
+        owners=[] if owner else _owners(items),
+        script=Markup(_script()),  # noqa: S704 - a file of this package
     )
+
+
+def _owners(items: Sequence[Item]) -> list[dict[str, Any]]:
+    """Return what each owner has, those with most to do first; nothing when there is one."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in items:
+        who = each["owner"]
+        none = {"name": who["name"], "email": who["email"], "counts": dict.fromkeys(Outcome, 0), "visits": 0}
+        mine = found.setdefault(who["username"], none)
+        mine["counts"][each["outcome"]] += 1
+        mine["visits"] += each["use"]["visits_30d"] or 0
+    if len(found) < 2:
+        return []
+    order = [found[name] for name in sorted(found)]
+    return sorted(order, key=lambda one: [-one["counts"][outcome] for outcome in WORST_FIRST])
+
+
+def content_security_policy() -> str:
+    """Return what a page from here may do: its own style and its own script, and nothing that it names."""
+    digest = base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
 def by_owner(items: Sequence[Item]) -> dict[str, list[Item]]:
@@ -156,6 +182,11 @@ def write_letters(told: Mapping[str, Any], items: Sequence[Item], folder: Path, 
         path.write_text(as_html(told, own, server=server, owner=own[0]["owner"]["name"]), encoding="utf-8")
         written.append(path)
     return written
+
+
+@functools.cache
+def _script() -> str:
+    return (Path(__file__).parent / "templates" / "report.js").read_text("utf-8")
 
 
 @functools.cache

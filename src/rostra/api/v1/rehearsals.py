@@ -159,12 +159,13 @@ async def get_report(
         )
     if format == "html":
         page = report.as_html(told, items, server=live.settings().server.system_display_name)
-        return Response(page, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _PAGE})
+        return Response(
+            page,
+            media_type="text/html; charset=utf-8",
+            headers={"Content-Security-Policy": report.content_security_policy()},
+        )
     still = await records.affected(session, Wish(tuple(told["retire"])))
     return JSONResponse({**told, "items": report.ordered(items), "still": still})
-
-
-_PAGE = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @router.post("/v1/rehearsals/{rehearsal_id}/rebuild", status_code=202)
