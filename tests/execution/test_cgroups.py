@@ -104,14 +104,14 @@ def test_what_a_killed_launcher_left_is_removed(tmp_path: Path) -> None:
     assert not old.exists()
 
 
-def test_builds_get_little_while_others_want_the_processors(tmp_path: Path) -> None:
+def test_content_gets_most_of_the_processors_when_builds_want_them_too(tmp_path: Path) -> None:
     file(tmp_path / "cpu" / "x")
     held = tmp_path / "cpu" / "rostra.7"
     file(held / "cpu.shares", "1024")
     found = cgroups.find(tmp_path, "1:cpu:/\n", pid=7)
     assert found is not None
-    found.yield_to_others()
-    assert (held / "cpu.shares").read_text() == "102"
+    found.come_first()
+    assert (held / "cpu.shares").read_text() == "4096"
 
 
 def test_version_2_has_another_measure_for_that(second: Path) -> None:
@@ -123,11 +123,11 @@ def test_version_2_has_another_measure_for_that(second: Path) -> None:
     file(held / "cpu.weight", "100")
     found = cgroups.find(second, "0::/system.slice/rostra.service\n", pid=os.getpid())
     assert found is not None
-    found.yield_to_others()
-    assert (held / "cpu.weight").read_text() == "10"
+    found.come_first()
+    assert (held / "cpu.weight").read_text() == "400"
 
 
 def test_where_the_processor_is_not_ours_nothing_is_written(second: Path) -> None:
     found = cgroups.find(second, "0::/system.slice/rostra.service\n", pid=os.getpid())
     assert found is not None
-    found.yield_to_others()
+    found.come_first()

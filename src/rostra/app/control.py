@@ -108,8 +108,6 @@ async def control(
         if launcher is None:
             launcher = await stack.enter_async_context(KeeperLauncher(places.run_dir / "keeper.sock"))
         facts, groups = await asyncio.to_thread(host.discover, settings.applications.sandbox)
-        if groups is not None:
-            groups.yield_to_others()  # only builds run in them here: content is the keeper's
         reconciling.close_folders(places, sandboxed=facts.bwrap is not None)
         reconciling.kernels_folder(places)
         user = accounts.choose(settings.applications.run_as)

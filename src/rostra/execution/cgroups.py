@@ -16,7 +16,7 @@ PROCESSES = 1024  # most processes and threads of one launch
 KILL_SECONDS = 5.0
 CPU_PERIOD = 100_000  # microseconds, the kernel's own default
 LEAST_CPU_QUOTA = 1_000  # microseconds; the kernel takes no less
-LITTLE = {1: ("cpu.shares", "102"), 2: ("cpu.weight", "10")}  # a tenth of what a group has by itself
+MUCH = {1: ("cpu.shares", "4096"), 2: ("cpu.weight", "400")}  # four times what a group has by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +89,14 @@ class Cgroups:
             raise
         return made
 
-    def yield_to_others(self) -> None:
-        """Let everything made here together get little of the processors while others want them, all of it otherwise.
+    def come_first(self) -> None:
+        """Let everything made here together get most of the processors when other groups want them too.
 
         How nice a process is counts only within its group.
         """
         if self.cpu:
-            name, little = LITTLE[self.version]
-            _write_if_there(self.cpu / name, little)
+            name, much = MUCH[self.version]
+            _write_if_there(self.cpu / name, much)
 
     def close(self) -> None:
         """Remove the folders that held the groups, when they are empty."""

@@ -122,6 +122,8 @@ class Keeper:
 async def run(path: Path, sandbox: str) -> int:
     """Keep until SIGTERM or SIGINT, then end everything; return the exit status."""
     facts, groups = host.discover(sandbox)
+    if groups is not None:
+        groups.come_first()  # content runs in them; builds have groups of their own
     for sentence in host.unprotected(facts):
         log.warning("%s", sentence)
     _remove_leftovers(path.parent / "p")
