@@ -88,3 +88,25 @@ async def test_the_files_of_a_bundle_are_listed_and_shown(world: World) -> None:
         answer = await ada.get(f"{path}/{missing}")
         assert answer.status_code == 404
     assert (await ada.get(f"{path}/nothing.py")).json()["code"] == 278
+
+
+async def test_an_environment_somebody_else_changed_is_not_overwritten(world: World) -> None:
+    root = world.client("root")
+    made = await root.made("v1/environments", {"title": "one", "name": "image:1", "cluster_name": "Kubernetes"})
+    path = f"v1/environments/{made['guid']}"
+    read = {"if-match": (await root.get(path)).headers["etag"]}
+    first = await root.ask("PUT", path, {**made, "title": "mine"}, headers=read)
+    late = await root.ask("PUT", path, {**made, "title": "theirs"}, headers=read)
+    assert (first.status_code, late.status_code, late.json()["code"]) == (200, 409, 80)
+    assert (await root.read(path))["title"] == "mine"
+    again = await root.ask("PUT", path, {**made, "title": "then"}, headers={"if-match": first.headers["etag"]})
+    assert (again.status_code, again.json()["title"]) == (200, "then")
+    assert (await root.ask("PUT", path, {**made, "title": "any"})).status_code == 200
+
+
+@pytest.mark.parametrize(("mark", "status"), [("*", 200), ('"made-up"', 409), ('W/"x"', 409)])
+async def test_marks_of_environments(world: World, mark: str, status: int) -> None:
+    root = world.client("root")
+    made = await root.made("v1/environments", {"title": "one", "name": "image:1", "cluster_name": "Kubernetes"})
+    answer = await root.ask("PUT", f"v1/environments/{made['guid']}", made, headers={"if-match": mark})
+    assert answer.status_code == status

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -360,3 +362,25 @@ async def test_what_an_orderly_stop_interrupts_goes_on_without_a_second_bundle(
         now = await repository(world, guid)
         assert (now["last_known_commit"], now["last_error"]) == (commit, None)
         assert not [job for job in (await world.jobs()).values() if job.tag == "git" and job.ended_at is None]
+
+
+async def test_a_bundle_the_disk_has_no_room_for_is_taken_back(
+    world: World, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote.site("one")
+    guid = await linked(world, remote)
+
+    async def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(git_work.git_bundle, "pack", full)
+    asked = await world.api("POST", f"content/{guid}/repository/bundle", {"ref": "main"})
+    assert (await world.finished(asked["task_id"]))["code"] == 1
+    assert await world.api("GET", f"content/{guid}/bundles") == []
+    async with transaction(world.control.tools.reading) as session:
+        assert (await session.execute(sa.select(sa.func.count()).select_from(Bundle))).scalar_one() == 0
+    assert (await deployed(world, guid))["code"] == 1
+    assert "No space left" in (await repository(world, guid))["last_error"]
+    monkeypatch.undo()
+    assert (await deployed(world, guid))["code"] == 0
+    assert (await repository(world, guid))["last_error"] is None

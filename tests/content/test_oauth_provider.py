@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import datetime as dt
 import json
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -267,3 +269,77 @@ async def test_tokens_are_encrypted_where_they_are_kept(scene: Scene) -> None:
         assert "access-1" not in row.tokens
         assert oauth_sessions.opened(scene.tokens.box, row) == ("access-1", "r-1")
         assert oauth_sessions.is_fresh(row, NOON + dt.timedelta(days=9))
+
+
+@pytest.fixture
+def dripping() -> Iterator[Callable[[bytes], str]]:
+    """Serve an answer of which a byte comes every now and then, without end, after a beginning."""
+    stop, threads, listener = threading.Event(), [], socket.create_server(("127.0.0.1", 0))
+    begins: list[bytes] = []
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(begins[0])
+            while not stop.wait(0.02):
+                connection.sendall(b"x")
+
+    def serve(begin: bytes) -> str:
+        begins.append(begin)
+        threads.append(threading.Thread(target=drip))
+        threads[-1].start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/token"
+
+    yield serve
+    stop.set()
+    for thread in threads:
+        thread.join()
+    listener.close()
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: ",
+        b"",
+    ],
+)
+async def test_an_answer_that_comes_byte_by_byte_is_cut(
+    dripping: Callable[[bytes], str], begin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oauth_provider, "SECONDS", 1.0)
+    monkeypatch.setattr(oauth_provider, "_WAIT", 60.0)
+    found = oauth_provider.provider({**CONFIG, "token_uri": dripping(begin)})
+    async with asyncio.timeout(60):
+        with pytest.raises(ProviderUnavailable, match="took too long"):
+            await oauth_provider.of_client(found)
+
+
+async def test_of_two_servers_the_second_takes_what_the_first_was_given(scene: Scene, endpoint: Endpoint) -> None:
+    other = OAuthTokens(scene.tokens.sessions, scene.tokens.reading, scene.tokens.box, scene.clock)
+    await scene.tokens.keep(scene.integration, scene.user_id, Tokens(access="old", refresh="r1", lifetime=1))
+    both, first_done, turn = threading.Event(), threading.Event(), iter((1, 2))
+
+    def once(_: Any) -> dict[str, Any]:
+        if next(turn) == 1:
+            both.wait(30)
+            return {"access_token": "new", "refresh_token": "r2", "expires_in": 600}
+        both.set()
+        first_done.wait(30)
+        endpoint.status = 400
+        return {"error": "invalid_grant"}
+
+    endpoint.answer = once
+    asked = {
+        asyncio.create_task(each.of_visitor(scene.integration, scene.user_id, "")) for each in (scene.tokens, other)
+    }
+    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED, timeout=30)
+    first_done.set()
+    assert [await each for each in asked] == ["new", "new"]
+    async with transaction(scene.tokens.reading) as session:
+        row = await oauth_sessions.find(session, scene.integration, scene.user_id)
+    assert row is not None
+    assert oauth_sessions.opened(scene.tokens.box, row) == ("new", "r2")

@@ -157,7 +157,7 @@ class GitWork:
         try:
             head = await self._git().branch(place.url, place.branch)
         except Problem as why:
-            await self._not_read(guid, place, why)
+            await self._not_read(guid, place, str(why))
             raise
         if head.commit == row.commit:
             await self._settled(guid, place, Fetched(head.commit, row.tree or ""), row.deploy_error or "")
@@ -187,8 +187,9 @@ class GitWork:
                 log.say(f"Bundle {bundle_id}" if bundle_id else f"Nothing changed in the directory {place.directory!r}")
             if bundle_id is not None:
                 await self.shop.deploy_now(Order(guid=guid, bundle_id=bundle_id, activate=activate), output)
-        except Problem as why:
-            await (self._settled(guid, place, found, str(why)) if found else self._not_read(guid, place, why))
+        except (Problem, OSError) as why:
+            said = str(why) if isinstance(why, Problem) else f"this server could not keep it: {why.strerror or why}"
+            await (self._settled(guid, place, found, said) if found else self._not_read(guid, place, said))
             raise
         await self._settled(guid, place, found)
 
@@ -205,7 +206,7 @@ class GitWork:
             try:
                 async with self._git().fetched(place, ref=told["ref"], say=log.say) as found:
                     await self._bundle_of(guid, place, found, work.user_id, reserved=bundle_id)
-            except Problem:
+            except Exception:  # also a full disk; an orderly stop is no exception, and goes on after the next start
                 async with transaction(self.tools.sessions) as session:
                     await session.execute(
                         sa.delete(Bundle).where(Bundle.id == bundle_id, Bundle.state == bundles.PENDING)
@@ -288,10 +289,10 @@ class GitWork:
                 await repositories.settle(session, row, read, again)
                 self.tasks.bell.ring_after(session, repositories.CHANGED)
 
-    async def _not_read(self, guid: str, place: Location, why: Problem) -> None:
+    async def _not_read(self, guid: str, place: Location, why: str) -> None:
         async with transaction(self.tools.sessions) as session:
             if row := await _same(session, guid, place):
-                await repositories.not_read(session, row, str(why))
+                await repositories.not_read(session, row, why)
 
 
 async def _same(session: AsyncSession, guid: str, place: Location) -> Repository | None:
@@ -307,7 +308,9 @@ def _bundle_result(bundle_id: int) -> Mapping[str, Any]:
 
 async def forget_unfilled(session: AsyncSession) -> int:
     """At start: take back reserved bundles that no task will fill any more; return how many."""
+    # In this order: another server may reserve one meanwhile. A bundle is there no earlier than its task.
+    pending = set((await session.execute(sa.select(Bundle.id).where(Bundle.state == bundles.PENDING))).scalars())
     waiting = sa.select(Task.payload).where(Task.kind == BUNDLE, Task.finished_at.is_(None))
-    kept = [payload["bundle_id"] for payload in (await session.execute(waiting)).scalars()]
-    gone = await session.execute(sa.delete(Bundle).where(Bundle.state == bundles.PENDING, Bundle.id.not_in(kept)))
-    return int(getattr(gone, "rowcount", 0))
+    pending -= {payload["bundle_id"] for payload in (await session.execute(waiting)).scalars()}
+    lost = sa.delete(Bundle).where(Bundle.state == bundles.PENDING, Bundle.id.in_(sorted(pending)))
+    return int(getattr(await session.execute(lost), "rowcount", 0))

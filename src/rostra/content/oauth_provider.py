@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
+import socket
+import ssl
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from rostra.errors import Invalid, Unavailable
 
-SECONDS = 20.0
+SECONDS = 20.0  # for a whole answer, from the first byte sent to the last one read
+_WAIT = 2 * SECONDS  # for that and for a thread to ask in
 _LARGEST = 1_000_000  # bytes of an answer
 _METHODS = ("client_secret_basic", "client_secret_post", "none")
 
@@ -155,7 +162,13 @@ async def of_client(found: Provider) -> Tokens:
 
 
 async def _ask(found: Provider, form: Mapping[str, str]) -> Tokens:
-    return read_tokens(await asyncio.to_thread(_post, found, dict(form)))
+    """Ask in one of a few threads kept for this: a provider that hangs must not take those of everybody else."""
+    asked = asyncio.get_running_loop().run_in_executor(_THREADS, _post, found, dict(form))
+    try:
+        async with asyncio.timeout(_WAIT):
+            return read_tokens(await asked)
+    except TimeoutError:
+        raise ProviderUnavailable(urlsplit(found.token_uri).netloc, "too many others wait for an answer") from None
 
 
 def read_tokens(answer: object) -> Tokens:
@@ -177,7 +190,69 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_OPENER = urllib.request.build_opener(_Stay)
+class _Watch:
+    """Cuts a request's connection when its time is up.
+
+    A socket's own limit is of each read, so an answer that comes byte by byte, head, handshake or body, would last for
+    ever. ``with`` it, around everything that reads.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._timer, self._lock = threading.Timer(seconds, self._cut), threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self.over = False
+
+    def __enter__(self) -> _Watch:
+        self._timer.daemon = True
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for each in self._sockets:
+                each.close()
+            self._sockets.clear()
+
+    def opener(self) -> urllib.request.OpenerDirector:
+        """Return what follows no redirect and opens connections that are watched."""
+        watch = self
+
+        class Plain(urllib.request.HTTPHandler):
+            def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(partial(watch._kept, http.client.HTTPConnection), request)
+
+        class Secure(urllib.request.HTTPSHandler):
+            def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+                context = ssl.create_default_context()
+                kind = partial(watch._kept, http.client.HTTPSConnection, context=context)
+                return self.do_open(kind, request)
+
+        return urllib.request.build_opener(_Stay, Plain, Secure)
+
+    def _kept(self, kind: Any, *told: Any, **options: Any) -> Any:
+        connection = kind(*told, **options)
+        connection._create_connection = self._connected  # as early as this: a handshake can be slow, too
+        return connection
+
+    def _connected(self, *told: Any, **options: Any) -> socket.socket:
+        made = socket.create_connection(*told, **options)
+        with self._lock:
+            self._sockets.append(made.dup())  # of its own: what wraps the connection takes the first one away
+            over = self.over
+        if over:
+            self._cut()
+        return made
+
+    def _cut(self) -> None:
+        self.over = True
+        with self._lock:
+            for each in self._sockets:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+
+_THREADS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="oauth")
 
 
 def _post(found: Provider, form: dict[str, str]) -> object:
@@ -191,19 +266,31 @@ def _post(found: Provider, form: dict[str, str]) -> object:
             form["client_secret"] = found.client_secret
     request = urllib.request.Request(found.token_uri, urlencode(form).encode(), headers, method="POST")  # noqa: S310
     host = urlsplit(found.token_uri).netloc
+    with _Watch(SECONDS) as watch:
+        try:
+            status, raw = _answer(watch.opener(), request)
+        except (OSError, http.client.HTTPException) as why:
+            said = "its answer took too long" if watch.over else str(getattr(why, "reason", why))
+            raise ProviderUnavailable(host, said) from None
+        if watch.over:
+            raise ProviderUnavailable(host, "its answer took too long")
+    if status >= 500:
+        raise ProviderUnavailable(host, f"it answered {status}")
+    told = _json(raw)
+    if status >= 300:
+        error = told if isinstance(told, dict) else {}
+        word = str(error.get("error") or f"it answered {status}")
+        raise TokenRefused(word, str(error.get("error_description") or ""))
+    return told
+
+
+def _answer(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> tuple[int, bytes]:
     try:
-        with _OPENER.open(request, timeout=SECONDS) as answer:
-            return _json(answer.read(_LARGEST))
+        with opener.open(request, timeout=SECONDS) as answer:
+            return answer.status, answer.read(_LARGEST)
     except urllib.error.HTTPError as why:
         with why:
-            told = _json(why.read(_LARGEST))
-        if why.code >= 500:
-            raise ProviderUnavailable(host, f"it answered {why.code}") from None
-        error = told if isinstance(told, dict) else {}
-        word = str(error.get("error") or f"it answered {why.code}")
-        raise TokenRefused(word, str(error.get("error_description") or "")) from None
-    except (OSError, http.client.HTTPException) as why:
-        raise ProviderUnavailable(host, str(getattr(why, "reason", why))) from None
+            return why.code, why.read(_LARGEST)
 
 
 def _json(raw: bytes) -> object:

@@ -1,7 +1,9 @@
 """Gives content the access tokens of its integrations: a visitor's own, or that of the integration's account.
 
 One object for each server process. Requests for the same token wait for each other: many providers end a session whose
-refresh token is used twice. No transaction is open while a provider is asked.
+refresh token is used twice. Servers on one database do not wait for each other; the one that comes second takes what
+the first was given. A provider that ends the whole session then makes the visitor sign in again, as it means to.
+No transaction is open while a provider is asked.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from rostra.errors import Invalid
 
 LOGIN_PATH = "/__oauth__/integrations/login/"
 CALLBACK_PATH = "/__oauth__/integrations/callback"
+_MOMENTS = (0.0, 0.2, 0.5, 1.0)  # seconds between looks for what another server was given
 _SHORTEST = 30.0  # seconds; a token the provider does not date is asked for again after this
 
 
@@ -82,24 +85,50 @@ class OAuthTokens:
             access, refresh = oauth_sessions.opened(self.box, row)
             if oauth_sessions.is_fresh(row, self.clock.now()):
                 return access
-            tokens = await self._refreshed(integration, user_id, refresh, login_url)
-            await self._keep(integration, user_id, tokens)
+            tokens, new = await self._refreshed(integration, user_id, refresh, login_url)
+            if new:
+                await self._keep(integration, user_id, tokens)
             return tokens.access
 
-    async def _refreshed(self, integration: Integration, user_id: int, refresh: str | None, login_url: str) -> Tokens:
-        """The session is of no more use when the provider says so, and is forgotten then."""
+    async def _refreshed(
+        self, integration: Integration, user_id: int, refresh: str | None, login_url: str
+    ) -> tuple[Tokens, bool]:
+        """Return tokens, and whether they are to be kept.
+
+        The session is of no more use when the provider says so, and is forgotten then; unless another server on the
+        same database was quicker, whose refresh made this one's token old.
+        """
         try:
             if refresh is None:
                 raise TokenRefused("invalid_grant")
-            return await oauth_provider.by_refresh(provider_of(self.box, integration), refresh)
+            return await oauth_provider.by_refresh(provider_of(self.box, integration), refresh), True
         except TokenRefused as why:
             if why.error != "invalid_grant":
                 raise
+            found = await self._of_another_server(integration, user_id, refresh)
+            if found is not None:
+                return found, False
             async with transaction(self.sessions) as session:
                 row = await oauth_sessions.find(session, integration, user_id)
-                if row is not None:
+                if row is not None and oauth_sessions.opened(self.box, row)[1] == refresh:
                     await session.delete(row)
             raise RefreshFailed(integration.name, login_url) from why
+
+    async def _of_another_server(self, integration: Integration, user_id: int, refresh: str | None) -> Tokens | None:
+        """Return what another server was given for the same refresh token a moment ago; None when nobody was.
+
+        It may have been given it and not have written it down yet.
+        """
+        for pause in _MOMENTS if refresh is not None else ():
+            await asyncio.sleep(pause)
+            async with transaction(self.reading) as session:
+                row = await oauth_sessions.find(session, integration, user_id)
+            if row is None:
+                return None
+            access, other = oauth_sessions.opened(self.box, row)
+            if other != refresh and oauth_sessions.is_fresh(row, self.clock.now()):
+                return Tokens(access=access, refresh=None, lifetime=None)
+        return None
 
     async def keep(self, integration: Integration, user_id: int, tokens: Tokens) -> None:
         """Write down what a sign-in gave. One that is refreshed meanwhile may be found ended; this one must stay."""
