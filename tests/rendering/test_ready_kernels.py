@@ -19,7 +19,7 @@ from support.watching import until
 
 from rostra.rendering.job import RenderFailed, RenderJob
 from rostra.rendering.notebook import render
-from rostra.rendering.ready_kernels import Budget, ReadyKernel, ReadyKernels
+from rostra.rendering.ready_kernels import LARGEST_BUNDLE, Budget, ReadyKernel, ReadyKernels
 from rostra.rendering.renderers import PlainRenderers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interpreters]
@@ -363,6 +363,16 @@ async def test_a_notebook_that_is_not_run_or_not_there_has_none(make: Make, read
     ready.prepare("one", make("1", notebook="other.ipynb"))
     await ready.made()
     assert not ready.has("one")
+
+
+async def test_a_large_bundle_is_not_copied_ahead(make: Make, ready: ReadyKernels, tmp_path: Path) -> None:
+    job = make("1")
+    with (job.code_dir / "data.bin").open("wb") as file:
+        file.truncate(LARGEST_BUNDLE)
+    ready.prepare("one", job)
+    await ready.made()
+    assert not ready.has("one")
+    assert _left(tmp_path) == []
 
 
 _OWNER = """

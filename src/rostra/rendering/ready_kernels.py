@@ -23,12 +23,14 @@ from rostra.rendering.conversation import Conversation
 from rostra.rendering.job import KernelPlaces, RenderJob
 from rostra.rendering.kernel_command import command, environment
 from rostra.rendering.places import Place
+from rostra.rendering.processes import to_the_end
 from rostra.rendering.renderers import Renderers
 
 log = structlog.get_logger()
 
 READY_SECONDS = 120.0  # until it is ready
 TAKE_SECONDS = 10.0  # until it has begun with what it was asked, or is ready after all
+LARGEST_BUNDLE = 250_000_000  # bytes; each kernel that waits holds a copy
 _NOWHERE = KernelPlaces(connection_dir=Path("/k"), work_dir=Path("/w"), cwd=Path("/w"))
 
 
@@ -63,6 +65,10 @@ def _installed(python: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*"))
 
 
 @dataclass(slots=True)
@@ -196,6 +202,9 @@ class ReadyKernels:
             self._go_on()
 
     async def _made(self, job: RenderJob) -> ReadyKernel | None:
+        if await to_the_end(_size, job.code_dir) > LARGEST_BUNDLE:
+            log.info("a kernel is not made ready", notebook=job.notebook, why="its bundle is large")
+            return None
         wanted, place = likeness(job), await Place.of(job)
         try:
             ready = ReadyKernel(job, wanted, place, Conversation(await self._renderers.start()))
