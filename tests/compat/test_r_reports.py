@@ -14,8 +14,9 @@ import psutil
 import pytest
 from support import interpreters
 from support.accounts import signed_in
-from support.direct import Direct
+from support.direct import Direct, new_item
 from support.mail import PASSWORD, USER, MailServer, mail_server
+from support.oidc import LACKING, client_of, machine, oidc_provider
 from support.r_world import lacking, publish, redeploy, rmd
 from support.sdk import NEWEST, Sdk, installed
 from support.server import Server, free_port, running_server
@@ -375,3 +376,42 @@ job.destroy()
 def _sleepers() -> list[int]:
     found = psutil.process_iter(["cmdline"])
     return [each.pid for each in found if each.info["cmdline"] == ["sleep", "61.75"]]
+
+
+ASKS = """\
+```{r}
+api <- paste0(Sys.getenv("CONNECT_SERVER"), "__api__/v1/")
+ask <- function(path, ...) {
+  handle <- curl::new_handle()
+  curl::handle_setheaders(handle, Authorization = paste("Key", Sys.getenv("CONNECT_API_KEY")))
+  if (...length()) curl::handle_setopt(handle, postfields = paste(..., sep = "&"))
+  jsonlite::fromJSON(rawToChar(curl::curl_fetch_memory(paste0(api, path), handle)$content))
+}
+escape <- function(text) curl::curl_escape(text)
+token <- ask("oauth/integrations/credentials",
+  paste0("grant_type=", escape("urn:ietf:params:oauth:grant-type:token-exchange")),
+  paste0("subject_token_type=", escape("urn:posit:connect:content-session-token")),
+  paste0("subject_token=", escape(Sys.getenv("CONNECT_CONTENT_SESSION_TOKEN"))))
+cat(ask("user")$username, "has", token$access_token, "and", Sys.getenv("CONNECT_API_KEY"))
+```
+"""
+
+
+@pytest.mark.skipif(bool(LACKING) or bool(lacking("curl")), reason="no npm, or R has no curl")
+def test_a_report_uses_the_account_of_its_integration(
+    world: World, pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    with oidc_provider(pytestconfig, world.server, tmp_path / "log") as issuer:
+        body = {"name": "Machine", "template": "custom", "config": machine(issuer)}
+        made = world.server.ask("/__api__/v1/oauth/integrations", "POST", body)
+        item = new_item(world.server)
+        wanted = [{"oauth_integration_guid": made["guid"]}]
+        world.server.ask(f"{item.api}/oauth/integrations/associations", "PUT", wanted)
+        redeploy(item, rmd(ASKS))
+        me = world.server.ask("/__api__/v1/user")["username"]
+        said = re.search(rf"{me} has (\S+) and ([\w-]+)", item.get().text)
+        assert said, item.get().text[-3000:]
+        assert client_of(issuer, said[1]) == "machine"
+    assert world.server.get("/__api__/v1/user", Authorization=f"Key {said[2]}").status == 401, (
+        "good for the render only"
+    )

@@ -13,7 +13,8 @@ import httpx2
 import pytest
 from support.accounts import signed_in
 from support.bundles import bundle
-from support.oidc import LACKING, machine, oidc_provider
+from support.direct import new_item
+from support.oidc import LACKING, client_of, machine, oidc_provider
 from support.server import Server
 
 pytestmark = [
@@ -66,12 +67,6 @@ class Scene:
         answer = httpx2.get(f"{self.issuer}/me", headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 200, answer.text
         return str(answer.json()["sub"])
-
-    def client_of(self, token: str) -> str:
-        form = {"token": token, "client_id": "machine", "client_secret": "secret-of-machine"}
-        told = httpx2.post(f"{self.issuer}/token/introspection", data=form).json()
-        assert told["active"], told
-        return str(told["client_id"])
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +129,36 @@ def test_content_uses_the_account_of_its_integration(scene: Scene) -> None:
     assert (first["token_type"], first["issued_token_type"]) == (
         "Bearer", "urn:ietf:params:oauth:token-type:access_token",
     )  # fmt: skip
-    assert scene.client_of(first["access_token"]) == "machine"
+    assert client_of(scene.issuer, first["access_token"]) == "machine"
     assert again["access_token"] == first["access_token"], "it is good for a while"
     assert scene.server.ask(f"/__api__/v1/oauth/integrations/{scene.service}/verify", "POST") == {"status": "ok"}
+
+
+NOTEBOOK = """
+from posit import connect
+client = connect.Client()
+found = client.oauth.get_content_credentials()
+print(f"{client.me.username} has token({found['access_token']}) of type {found['token_type']}")
+"""
+
+
+def test_a_notebook_uses_the_account_while_it_is_rendered(scene: Scene) -> None:
+    cell = {"cell_type": "code", "source": NOTEBOOK, "metadata": {}, "outputs": [], "execution_count": None}
+    item = new_item(scene.server, "logged_in")
+    wanted = [{"oauth_integration_guid": scene.service}]
+    scene.server.ask(f"{item.api}/oauth/integrations/associations", "PUT", wanted)
+    item.deploy(
+        {
+            "report.ipynb": json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}),
+            "requirements.txt": "posit-sdk\n",
+        },
+        metadata={"appmode": "jupyter-static", "entrypoint": "report.ipynb"},
+    )
+    me = scene.server.ask("/__api__/v1/user")["username"]
+    said = re.search(rf"{me} has token\((\S+)\) of type Bearer", item.get().text)
+    assert said, item.get().text[-3000:]
+    assert client_of(scene.issuer, said[1]) == "machine"
+    assert scene.server.get(item.api, method="DELETE").status == 204
 
 
 def test_a_visitors_own_account_is_used_once_the_visitor_signed_in(scene: Scene) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from support.server import Server
@@ -47,3 +48,11 @@ def machine(issuer: str) -> dict[str, object]:
         "auth_type": "Service Account",
         "token_endpoint_auth_method": "client_secret_post",
     }
+
+
+def client_of(issuer: str, token: str) -> str:
+    """Return whose account an access token is of, as the provider itself says."""
+    form = {"token": token, "client_id": "machine", "client_secret": "secret-of-machine"}
+    told = httpx2.post(f"{issuer}/token/introspection", data=form).json()
+    assert told["active"], told
+    return str(told["client_id"])
