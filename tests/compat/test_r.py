@@ -162,14 +162,22 @@ def test_missing_packages_are_named(publisher: Publisher) -> None:
     done = publisher.deploy(work, "manifest", "manifest.json", check=False)
     assert done.code != 0
     assert "lacks zoo.that.nobody.has (plumber.R, line 2)" in done.output
+    assert "Missing: zoo.that.nobody.has, which the bundle has in version 1.0" in done.output
+    assert "ask an administrator to install them in its library (/" in done.output
 
 
-def test_quarto_is_refused_where_there_is_none(publisher: Publisher) -> None:
+@pytest.mark.parametrize("named", ["", "figures.py", "figures.R"])
+def test_quarto_is_refused_where_there_is_none(publisher: Publisher, named: str) -> None:
+    """Scripts are rendered by Quarto, too: they are refused like documents, before anything is installed."""
     work = publisher.copy("rmarkdown")
-    ask_for(work, "3.11", metadata={"appmode": "quarto-static"})
+    if named:
+        (work / named).write_text("# %% [markdown]\n# ---\n# title: Figures\n# ---\n")
+    metadata = {"appmode": "quarto-static", **({"entrypoint": named} if named else {})}
+    ask_for(work, "3.11", metadata=metadata, files={name: {} for name in ("requirements.txt", named) if name})
     done = publisher.deploy(work, "manifest", "manifest.json", check=False)
     assert done.code != 0
     assert "Quarto content needs Quarto, which this server does not have" in done.output
+    assert "Building environment" not in done.output
 
 
 def test_clients_see_which_r_there_is(server: Server) -> None:

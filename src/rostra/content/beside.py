@@ -158,7 +158,16 @@ def choose(kind: Kind, wanted: Wish, offer: Beside, say: Any, sources: Sources =
         say(f"Bundle requires R {spelled(wanted.r_range)}")
     found = choose_r(wanted.r, offer.policy, offer.r, wanted.r_range)
     say(f"Using R {found.r.version} from {found.r.executable}: {found.reason}")
-    for line in (*(f"Warning: {text}" for text in found.warnings), *_compared(kind, wanted, found, sources)):
+    for text in found.warnings:
+        say(f"Warning: {text}")
+    try:
+        lines = _compared(kind, wanted, found, sources)
+    except PackagesMissing as why:
+        for name in why.names[:_SHOWN]:
+            version = wanted.packages.get(name)
+            say(f"Missing: {name}" + (f", which the bundle has in version {version}" if version else ""))
+        raise
+    for line in lines:
         say(line)
     return Chosen(r=found.r, quarto=quarto)
 
