@@ -8,6 +8,7 @@ import pytest
 
 from rostra.environments.shell import PlainShell
 from rostra.rendering import quarto
+from rostra.rendering.delivery import facts_of
 from rostra.rendering.document import DocumentJob, render_document
 from rostra.rendering.job import RenderFailed
 
@@ -41,6 +42,7 @@ def job(folder: Path, program: Path, document: str, **parameters: object) -> Doc
         output=folder / "renderings/one",
         failure=quarto.failure,
         finish=quarto.finish(document),
+        declared=quarto.declared(document),
     )
 
 
@@ -52,6 +54,35 @@ async def test_a_document_is_rendered_with_its_files_and_parameters(tmp_path: Pa
     assert done.primary == "report.html"
     assert (made.output / "report.html").read_text() == "report.qmd -P year:2026\n"
     assert (made.output / "report_files/a.css").exists()
+
+
+DECLARES = "title: Figures\nrsc_output_files: [out.csv, ../away.csv]\nrsc_email_subject: Figures\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("figures.qmd", f"---\n{DECLARES}---\n"),
+        (
+            "figures.py",
+            "# %% [markdown]\n# ---\n# " + DECLARES.strip().replace("\n", "\n# ") + "\n# ---\n# %%\nx = 1\n",
+        ),
+        ("figures.R", "#' ---\n#' " + DECLARES.strip().replace("\n", "\n#' ") + "\n#' ---\nx <- 1\n"),
+        ("figures.ipynb", '{"metadata": {"rsc_output_files": ["out.csv"], "rsc_email_subject": "Figures"}}'),
+    ],
+)
+async def test_a_script_or_document_keeps_the_files_its_header_declares(
+    tmp_path: Path, program: Path, name: str, text: str
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / name).write_text(text)
+    (tmp_path / "code/out.csv").write_text("a\n")
+    made = job(tmp_path, program, name)
+    done = await render_document(made, PlainShell(), lambda _: None)
+    assert done.primary == "figures.html"
+    assert (made.output / "out.csv").read_text() == "a\n"
+    assert not (tmp_path / "renderings/away.csv").exists()
+    assert facts_of(made.output).subject == "Figures"
 
 
 async def test_a_project_is_rendered_as_a_whole(tmp_path: Path, program: Path) -> None:

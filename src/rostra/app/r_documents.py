@@ -91,6 +91,7 @@ def _quarto_job(asked: Asked, tools: Tools, chosen: beside.Chosen, document: str
         output=asked.folder,
         failure=quarto.failure,
         finish=quarto.finish(document),
+        declared=quarto.declared(document),
         env={**told, **quarto_kind.variables(asked.environment, r)},
         readable=_readable(asked, chosen),
         timeout=tools.settings().applications.render_timeout,

@@ -75,7 +75,8 @@ class DocumentJob:
     ``document`` is relative to ``code_dir``, which is only read (``.``: all of it); the program starts in its folder.
     ``argv`` makes the command. ``output`` is the folder to make. ``tidy`` returns what is shown of one line.
     ``failure`` reads the last lines of a program that failed. ``finish`` brings what was made into ``out`` when the
-    program does not, and returns the page's name (empty: not found).
+    program does not, and returns the page's name (empty: not found); ``declared`` what the document says of its files
+    and mail when the program does not tell.
     """
 
     argv: Callable[[Folders], Sequence[str]]
@@ -85,6 +86,7 @@ class DocumentJob:
     failure: Callable[[Sequence[str]], RenderFailed]
     tidy: Callable[[str], Sequence[str]] = as_it_is
     finish: Callable[[Folders], str] | None = None
+    declared: Callable[[Folders], Mapping[str, Any]] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     readable: tuple[Path, ...] = ()
@@ -195,7 +197,7 @@ def _take_over(job: DocumentJob, folders: Folders, page: Path) -> str:
     copy_plain(folders.out, page)
     if not isinstance(primary, str) or not primary or "/" in primary or not (page / primary).is_file():
         raise RenderFailed("the program ended without an error but made no page", hint="See what it says above.")
-    metadata = result.get("metadata")
+    metadata = job.declared(folders) if job.declared else result.get("metadata")
     if isinstance(metadata, dict):
         document = folders.work / job.document
         declare(metadata, document if document.is_dir() else document.parent, page)

@@ -1,4 +1,6 @@
-"""Which parameters a document says it has: the ``params`` of an R Markdown header, or a notebook's tagged cell.
+"""What a document says of itself in its text: the parameters it has, and what it declares of its mail and files.
+
+Parameters are the ``params`` of an R Markdown header, or the assignments of a notebook's tagged cell.
 
 Pure: text in, values out. What cannot be read has no parameters; nothing of it is run.
 """
@@ -24,6 +26,7 @@ _LARGEST_HEADER = 65_536
 _LARGEST_NOTEBOOK = 20_000_000
 _MOST = 100
 _HEADER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
+_COMMENT = re.compile(r"^#'? ?")
 _MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)
 
 
@@ -66,17 +69,52 @@ def of_file(path: Path) -> tuple[Parameter, ...]:
 
 def of_header(text: str) -> tuple[Parameter, ...]:
     """Return the ``params`` of the YAML header that ``text`` begins with."""
-    header = _HEADER.match(text[:_LARGEST_HEADER])
-    if header is None:
-        return ()
-    try:
-        found = yaml.load(header[1], _Header)  # noqa: S506 - a loader that makes plain values only
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError):
-        return ()
-    params = found.get("params") if isinstance(found, dict) else None
+    params = _header(text).get("params")
     if not isinstance(params, dict):
         return ()
     return tuple(_declared(name, said) for name, said in list(params.items())[:_MOST] if isinstance(name, str))
+
+
+def metadata_of_file(path: Path) -> dict[str, Any]:
+    """Return what the header of a document or script says under ``rsc_…``, also below ``rmd_output_metadata``.
+
+    A script's header is in comments: ``# ---`` of Python, ``#' ---`` of R. A notebook's is its metadata.
+    """
+    try:
+        if not path.is_file() or path.is_symlink() or path.stat().st_size > _LARGEST_NOTEBOOK:
+            return {}
+        text = path.read_text("utf-8", "replace")
+    except OSError:
+        return {}
+    if path.suffix.lower() == ".ipynb":
+        try:
+            said = json.loads(text).get("metadata")
+        except (ValueError, AttributeError, RecursionError):
+            return {}
+    else:
+        script = path.suffix.lower() in (".py", ".r")
+        said = _header(_uncommented(text[:_LARGEST_HEADER]) if script else text)
+    if not isinstance(said, dict):
+        return {}
+    below = said.get("rmd_output_metadata")
+    both = {**said, **(below if isinstance(below, dict) else {})}
+    return {name: _json(value) for name, value in both.items() if isinstance(name, str) and name.startswith("rsc_")}
+
+
+def _uncommented(text: str) -> str:
+    """Return a script's leading comments as text, without the mark of the cell they are in."""
+    lines = [line for line in text.splitlines() if not line.startswith(("#!", "# %%"))]
+    return "".join(f"{_COMMENT.sub('', line)}\n" for line in lines)
+
+
+def _header(text: str) -> dict[Any, Any]:
+    """Return the YAML header that ``text`` begins with; nothing when it has none that can be read."""
+    header = _HEADER.match(text[:_LARGEST_HEADER])
+    try:
+        found = yaml.load(header[1], _Header) if header else None  # noqa: S506 - a loader that makes plain values only
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def of_notebook(text: str) -> tuple[Parameter, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rostra.rendering.document import Folders, copy_plain
 from rostra.rendering.job import RenderFailed
+from rostra.rendering.parameters_declared import metadata_of_file
 
 _OUTPUT = re.compile(r"^\s*output-dir:\s*['\"]?([\w./ -]{1,200}?)['\"]?\s*$", re.MULTILINE)
 _USUAL_OUTPUTS = ("_site", "_book", "_manuscript", "docs")
@@ -40,6 +41,16 @@ def finish(document: str) -> Callable[[Folders], str]:
         return _one_document(folders, folders.work / document)
 
     return brought
+
+
+def declared(document: str) -> Callable[[Folders], Mapping[str, Any]]:
+    """Return what reads the files and the mail that a document or script declares in its header; a project has none."""
+
+    def said(folders: Folders) -> Mapping[str, Any]:
+        real = (folders.work / document).resolve()
+        return metadata_of_file(real) if real.is_relative_to(folders.work.resolve()) else {}
+
+    return said
 
 
 def _outputs(work: Path) -> Sequence[Path]:
