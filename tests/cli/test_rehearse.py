@@ -86,7 +86,7 @@ def test_what_was_not_started_is_not_offered_for_moving(played: PlayedSource, ro
     played.told = TOLD | {"steps": ["match", "resolve"]}
     _, out, err = rostra("rehearse", "--retire", "3.8", "--depth", "resolve")
     assert ITEMS[0]["reason"] in out, "safe says how far it was looked"
-    assert "rehearse --retire 3.8   starts them too" in err
+    assert "rehearse --retire 3.8\n      starts them too" in err
     assert "--rebuild-safe" not in err
 
 

@@ -112,3 +112,9 @@ def test_which_rehearsals_count(rehearsed: list[str], version: str, covered: boo
 def test_the_line_is_written_once_into_its_section(before: str, after: str) -> None:
     assert retire.written(before, "3.8") == after
     assert retire.written(after, "3.8") == after
+
+
+def test_one_that_was_stopped_is_to_be_gone_on_with() -> None:
+    with pytest.raises(NotRehearsed) as said:
+        retire.check("3.8", {**DONE, "state": "cancelled"}, [], present("a"))
+    assert "rostra runtimes rehearse --resume r1" in said.value.hint

@@ -83,6 +83,7 @@ class Served:
                 self._follow(told, show)
         except KeyboardInterrupt:
             self.remote.ask("DELETE", f"v1/rehearsals/{told['id']}")
+            print(_stopped(told["id"]), file=sys.stderr)
             raise
         return self._report(told["id"])
 
@@ -143,6 +144,10 @@ class Served:
 
 def _named(rehearsal_id: str) -> str:
     return f"Rehearsal {rehearsal_id}: to go on with it or to see its report again, --resume {rehearsal_id}"
+
+
+def _stopped(rehearsal_id: str) -> str:
+    return f"Stopped. What was found out is kept; to go on: rostra runtimes rehearse --resume {rehearsal_id}"
 
 
 def _body(wanted: Wanted) -> dict[str, Any]:

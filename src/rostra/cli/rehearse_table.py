@@ -105,19 +105,19 @@ def _summary(told: Mapping[str, Any]) -> Text:
 
 
 def next_step(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> str:
-    """Return what an administrator most likely does now, one line each."""
+    """Return what an administrator most likely does now: each command, and under it what it does."""
     version = told["retire"][0]
     steps = []
     if items and not _started(told):
         again = f"rostra runtimes rehearse --retire {','.join(told['retire'])}"
-        steps.append(f"{again}   starts them too; nothing was started yet")
-        steps.append("  (while the server runs, add --server URL)")
+        steps += [again, "    starts them too; nothing was started yet"]
+        steps.append("    (while the server runs, add --server URL)")
     elif any(each["outcome"] == Outcome.safe for each in items):
-        steps.append(f"rostra runtimes retire {version} --rebuild-safe   moves what is safe, one proven deploy each")
+        steps += [f"rostra runtimes retire {version} --rebuild-safe", "    moves what is safe, one proven deploy each"]
     if any(each["outcome"] != Outcome.safe for each in items):
-        steps.append(f"rostra runtimes rehearse --resume {told['id']} --notify   mails owners their own part")
+        steps += [f"rostra runtimes rehearse --resume {told['id']} --notify", "    mails owners their own part"]
     if not items:
-        steps.append(f"rostra runtimes retire {version}   says what to write into the configuration")
+        steps += [f"rostra runtimes retire {version}", "    says what to write into the configuration"]
     return "\n".join(["Next:", *(f"  {step}" for step in steps)])
 
 

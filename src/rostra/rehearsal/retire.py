@@ -23,11 +23,12 @@ class NotRehearsed(Conflict):
 
     code = "not-rehearsed"
 
-    def __init__(self, version: str, why: str) -> None:
+    def __init__(self, version: str, why: str, go_on: str = "") -> None:
         self.version = version
+        what = f"--resume {go_on}" if go_on else f"--retire {version}"
         super().__init__(
             f"Python {version} is not ready to be retired: {why}",
-            hint=f"Run: rostra runtimes rehearse --retire {version}. To retire it all the same, add --anyway.",
+            hint=f"Run: rostra runtimes rehearse {what}. To retire it all the same, add --anyway.",
         )
 
 
@@ -121,7 +122,7 @@ def check(
     if told is None:
         raise NotRehearsed(version, "it has not been rehearsed")
     if told["state"] != "done":
-        raise NotRehearsed(version, f"the last rehearsal is {told['state']}")
+        raise NotRehearsed(version, f"the last rehearsal is {told['state']}", str(told["id"]))
     if Step.start.value not in told["steps"]:
         raise NotRehearsed(version, "the last rehearsal started nothing")
     known = {str(each["guid"]): each for each in items}
