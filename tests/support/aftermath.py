@@ -26,14 +26,25 @@ def orphans(server: Server) -> dict[int, str]:
     return {pid: words for pid, words in mentioning(server.data_dir).items() if pid not in ours}
 
 
+def kernels_that_wait(server: Server) -> set[str]:
+    """Return the scratch places of kernels that run: each waits for a document to be rendered again."""
+    words = "\0".join(
+        Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        for pid in mentioning(server.data_dir / "renderings")
+        if Path(f"/proc/{pid}").exists()
+    )
+    return {name for name in unfinished(server.data_dir) if str(server.data_dir / name) in words}
+
+
 def complaints(server: Server) -> list[str]:
     """Return everything that is not as it should be while nothing is being deployed; empty when all is well."""
-    found = [f"scratch is left: {name}" for name in unfinished(server.data_dir)]
+    waiting = kernels_that_wait(server)
+    found = [f"scratch is left: {name}" for name in unfinished(server.data_dir) if name not in waiting]
     found += [f"orphan {pid}: {words}" for pid, words in orphans(server).items()]
     running = {path.name for path in (server.data_dir / "run" / "p").glob("*") if (path / "s").exists()}
     with closing(sqlite3.connect(f"file:{server.data_dir / 'rostra.db'}?mode=ro", uri=True)) as database:
         found += _of_records(database, running)
-        found += _of_files(database, server.data_dir)
+        found += _of_files(database, server.data_dir, waiting)
     found += _of_environments(server.data_dir)
     return found
 
@@ -52,7 +63,7 @@ def _of_records(database: sqlite3.Connection, running: set[str]) -> Iterator[str
             yield f"task {task} failed without a word"
 
 
-def _of_files(database: sqlite3.Connection, data_dir: Path) -> Iterator[str]:
+def _of_files(database: sqlite3.Connection, data_dir: Path, waiting: set[str]) -> Iterator[str]:
     wanted = "SELECT items.guid, bundles.id FROM bundles JOIN items ON items.id = bundles.item_id"
     rows = {(guid, str(number)) for guid, number in database.execute(wanted)}
     archives = {(path.parent.name, path.name.partition(".")[0]) for path in (data_dir / "bundles").glob("*/*.tar.gz")}
@@ -65,7 +76,7 @@ def _of_files(database: sqlite3.Connection, data_dir: Path) -> Iterator[str]:
             yield f"{path} is half unpacked"
     kept = {path for (path,) in database.execute("SELECT path FROM renderings")}
     for path in (data_dir / "renderings").glob("*/*"):
-        if str(path.relative_to(data_dir)) not in kept:
+        if str(path.relative_to(data_dir)) not in kept | waiting:
             yield f"{path} is no rendering"
     yield from (f"rendering {path} is not there" for path in kept if not (data_dir / path).is_dir())
 
