@@ -39,6 +39,11 @@ PEOPLE = ("administrator", "publisher", "viewer", "nobody")
 PAGE = {"metadata": {"appmode": "static", "primary_html": "index.html"}}
 # What would only take time: it waits for news, or starts every interpreter there is.
 NOT_SENT = {"wait"}
+# What is sent where a body is no text: some of it is what it should be.
+ARCHIVES = st.sampled_from([bundle({"index.html": "<p>y"}, **PAGE), bundle({"a.txt": "a"}), b"no archive", b""])
+PICTURES = st.sampled_from([b"\x89PNG\r\n\x1a\n" + bytes(8), b"GIF89a" + bytes(8), b"no picture", b""])
+schemathesis.openapi.media_type("application/gzip", ARCHIVES)
+schemathesis.openapi.media_type("image/png", PICTURES, aliases=["image/jpeg", "image/gif", "image/webp"])
 BOUNDED = hypothesis.settings(
     max_examples=EXAMPLES, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )

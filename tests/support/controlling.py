@@ -30,6 +30,7 @@ from rostra.ids import PoolKey, ProcessKey
 from rostra.jobs.tables import Task
 from rostra.runtimes.catalog import Catalog
 from rostra.runtimes.model import Runtime
+from support import documented
 from support.api import runtime
 from support.bundles import bundle
 from support.moments import MovedClock
@@ -131,7 +132,9 @@ class World:
         if name:
             headers["Authorization"] = f"Key {self.secrets[name]}"
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.control.app), base_url=ORIGIN) as client:
-            return await client.request(method, path, headers=headers, content=content)
+            answer = await client.request(method, path, headers=headers, content=content)
+        documented.check(method, path, answer.status_code, answer.headers.get("content-type", ""), answer.content)
+        return answer
 
     async def get(self, path: str, name: str = "", **headers: str) -> httpx2.Response:
         return await self.ask("GET", path, name, **headers)

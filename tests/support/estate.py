@@ -30,6 +30,7 @@ from rostra.ids import PoolKey
 from rostra.jobs.tables import TaskLine
 from rostra.rehearsal import records, target
 from rostra.rendering import variants
+from support import documented
 from support.bundles import bundle
 from support.controlling import World
 from support.people import person
@@ -72,7 +73,9 @@ class Estate:
             sent.setdefault("Authorization", f"Key {self.keys[name]}")
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         async with self._http() as client:
-            return await client.request(method, path, headers=sent, content=content)
+            answer = await client.request(method, path, headers=sent, content=content)
+        documented.check(method, path, answer.status_code, answer.headers.get("content-type", ""), answer.content)
+        return answer
 
     async def browse(self, name: str | None, method: str, path: str) -> httpx2.Response:
         """Ask as a browser in which that person is signed in; a form carries what it has to."""

@@ -20,7 +20,7 @@ _Switch = bool | None
 _TITLE = {
     "anyOf": [
         {"type": "string", "minLength": 3, "maxLength": 1024},
-        {"type": "string", "maxLength": 0},
+        {"const": ""},
         {"type": "null"},
     ]
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from rostra.api.answers import JSON
 from rostra.api.edge import MOUNT
 
 Schema = Mapping[str, Any]
-_OPTIONAL = ", may be left out"
+_OPTIONAL, _NEEDED = ", may be left out", ", needed"
+_DIGITS = "^[0-9]+$"
 _LIMITS = {
     "minimum": "from",
     "maximum": "to",
@@ -38,7 +40,7 @@ def page(made: Mapping[str, Any]) -> str:
 
 
 def _row(path: str, method: str, operation: Mapping[str, Any]) -> str:
-    said = _safe((operation.get("description") or "").split("\n")[0])
+    said = _prose((operation.get("description") or "").split("\n")[0])
     lines = [
         f"<code>{_safe(one['name'])}</code> ({_safe(one['in'])}{', required' if one.get('required') else ''}):"
         f" {_kind(one.get('schema', {}))}"
@@ -61,12 +63,14 @@ def _answers(responses: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _shape(name: str, schema: Schema) -> str:
-    needed = set(schema.get("required", ()))
+    marked, mark = set(schema.get("required", ())), _NEEDED
+    if schema.get("additionalProperties") is False:  # what is answered is nearly always there
+        marked, mark = schema["properties"].keys() - marked, _OPTIONAL
     rows = "".join(
-        f"<tr><td><code>{_safe(field)}</code></td><td>{_kind(one)}{'' if field in needed else _OPTIONAL}</td></tr>"
+        f"<tr><td><code>{_safe(field)}</code></td><td>{_kind(one)}{mark if field in marked else ''}</td></tr>"
         for field, one in schema.get("properties", {}).items()
     )
-    said = f"<p>{_safe(' '.join(schema.get('description', '').split()))}</p>"
+    said = f"<p>{_prose(' '.join(schema.get('description', '').split()))}</p>"
     return f'<h3 id="{_shape_anchor(name)}">{_safe(name)}</h3>{said}<table>{rows}</table>'
 
 
@@ -92,6 +96,8 @@ def _plain(schema: Schema) -> str:
         return f"object of {_kind(others)}" if isinstance(others, dict) else "object"
     words = {"string": "text", "integer": "whole number", "boolean": "true or false", None: "anything"}
     form = f" ({_safe(schema['format'])})" if "format" in schema else ""
+    if "pattern" in schema:
+        form = " (digits)" if schema["pattern"] == _DIGITS else f" (<code>{_safe(schema['pattern'])}</code>)"
     return words.get(kind, _safe(str(kind))) + form
 
 
@@ -110,6 +116,11 @@ def _anchor(name: str) -> str:
 
 def _shape_anchor(name: str) -> str:
     return f"shape-{_safe(name)}"
+
+
+def _prose(text: str) -> str:
+    """Return a sentence of a docstring, what stands between backticks as code."""
+    return re.sub(r"(`{1,2})(.+?)\1", r"<code>\2</code>", _safe(text))
 
 
 def _safe(value: str) -> str:
@@ -141,7 +152,7 @@ error is a <a href="#shape-Error">code and a sentence</a>. The same description 
 <nav><ul>{contents}<li><a href="#shapes">shapes</a></li></ul></nav>
 <main>{sections}
 <h2 id="shapes">Shapes</h2>
-<p>What is sent and answered. Exactly these fields are answered; what is not said to be left out is always there.</p>
+<p>What is sent and answered. What is answered has exactly these fields, in an order that stays.</p>
 {shapes}</main>
 </body></html>
 """
