@@ -106,6 +106,13 @@ def require(allowed: bool, who: Principal | None) -> None:
     )
 
 
+def shown_to(who: Principal) -> sa.ColumnElement[bool]:
+    """Return the filter of `may_view` for queries on `Item`, for somebody who is signed in."""
+    granted = sa.select(Permission.id).where(Permission.item_id == Item.id, given_to(who.user_id)).correlate(Item)
+    open_to_all = Item.access_type.in_([Access.all, Access.logged_in])
+    return sa.and_(Item.deleted_at.is_(None), sa.or_(open_to_all, Item.owner_id == who.user_id, granted.exists()))
+
+
 def visible_to(who: Principal | None) -> sa.ColumnElement[bool]:
     """Return the filter of `may_know` for queries on `Item`; deleted items are never in it.
 
@@ -116,9 +123,7 @@ def visible_to(who: Principal | None) -> sa.ColumnElement[bool]:
         return sa.and_(present, Item.access_type == Access.all)
     if who.is_administrator:
         return present
-    granted = sa.select(Permission.id).where(Permission.item_id == Item.id, given_to(who.user_id)).correlate(Item)
-    shown = sa.or_(Item.access_type.in_([Access.all, Access.logged_in]), Item.owner_id == who.user_id, granted.exists())
-    return sa.and_(present, shown)
+    return shown_to(who)
 
 
 def changeable_by(who: Principal) -> sa.ColumnElement[bool]:

@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.auth.principals import Principal
 from rostra.auth.tables import User
+from rostra.content.access import shown_to
+from rostra.content.integrations import VENDORS_ONLY, VIEWER
 from rostra.content.oauth_provider import Tokens
-from rostra.content.tables import Integration, OAuthSession
+from rostra.content.tables import Association, Integration, Item, OAuthSession
 from rostra.content.variables import Box
 from rostra.errors import Invalid, NotFound
 from rostra.ids import new_guid
@@ -81,6 +83,17 @@ async def listing(session: AsyncSession, who: Principal, *, everybody: bool) -> 
     if not (everybody and who.is_administrator):
         wanted = wanted.where(OAuthSession.user_id == who.user_id)
     return [(row, user, integration) for row, user, integration in await session.execute(wanted)]
+
+
+async def wanted_of(session: AsyncSession, who: Principal) -> Sequence[tuple[Integration, OAuthSession | None]]:
+    """Return what this person signed in to, and what content they may open wants them to, by name."""
+    mine = sa.and_(OAuthSession.integration_id == Integration.id, OAuthSession.user_id == who.user_id)
+    used = sa.select(Association.item_id).join(Item, Item.id == Association.item_id)
+    used = used.where(Association.integration_id == Integration.id, shown_to(who)).correlate(Integration)
+    wanted = sa.select(Integration, OAuthSession).outerjoin(OAuthSession, mine)
+    asked = sa.and_(Integration.auth_type == VIEWER, Integration.template.not_in(VENDORS_ONLY), used.exists())
+    rows = await session.execute(wanted.where(sa.or_(OAuthSession.id.is_not(None), asked)).order_by(Integration.name))
+    return [(integration, row) for integration, row in rows]
 
 
 async def get(session: AsyncSession, who: Principal, guid: str) -> tuple[OAuthSession, str, str]:

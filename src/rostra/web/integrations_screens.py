@@ -1,4 +1,4 @@
-"""The pages on which administrators set up integrations, and on which an item is given them."""
+"""The pages on which administrators set up integrations, and on which an item is given them; and one's own sign-ins."""
 
 from __future__ import annotations
 
@@ -55,7 +55,23 @@ async def _associate(call: Call) -> str:
     return done(f"apps/{call.guid}/integrations", "saved")
 
 
+async def _load_connections(call: Call) -> dict[str, Any]:
+    return {"rows": await call.get("v1/oauth/connections")}
+
+
+async def _disconnect(call: Call) -> str:
+    await call.ask("DELETE", f"v1/oauth/sessions/{part(call.text('session'))}")
+    return done("connections", "disconnected")
+
+
 SCREENS = (
+    Screen(
+        path="connections",
+        template="connections.html",
+        load=_load_connections,
+        here="keys",
+        acts={"end": _disconnect},
+    ),
     Screen(
         path="server/integrations",
         template="integrations.html",

@@ -45,6 +45,7 @@ DONE: Mapping[str, str] = {
     "subscribed": "Added. They hear of it as long as they may see the content.",
     "checked": "The checks have been run.",
     "stopped": "Stopped.",
+    "disconnected": "Disconnected: what the service gave is forgotten here.",
     "verified": "It works: the service gave a token.",
 }
 

@@ -217,6 +217,17 @@ def associated(row: Associated) -> AssociationShape:
     }
 
 
+class Connection(TypedDict):
+    """``session_guid`` is null until the caller has signed in, which they do at ``login_path`` with a browser."""
+
+    oauth_integration_guid: Guid
+    oauth_integration_name: str
+    oauth_integration_description: str
+    session_guid: Guid | None
+    connected_time: Time | None
+    login_path: str
+
+
 @router.get("/v1/oauth/templates")
 async def list_templates(who: Publisher) -> list[TemplateShape]:  # noqa: ARG001
     """What integrations can be made from."""
@@ -415,6 +426,24 @@ async def verify_integration(guid: str, who: Administrator, live: Live) -> Verif
         raise NothingToVerify
     await live.oauth.of_account(row)
     return {"status": "ok"}
+
+
+@router.get("/v1/oauth/connections")
+async def list_connections(who: Known, session: Reading) -> list[Connection]:
+    """The services that content the caller may open wants their account at, and whether they have signed in there."""
+    rows = await oauth_sessions.wanted_of(session, who)
+    return [_connection(integration, row) for integration, row in rows]
+
+
+def _connection(integration: Integration, row: OAuthSession | None) -> Connection:
+    return {
+        "oauth_integration_guid": integration.guid,
+        "oauth_integration_name": integration.name,
+        "oauth_integration_description": integration.description,
+        "session_guid": None if row is None else row.guid,
+        "connected_time": None if row is None else wire_time(row.created_at),
+        "login_path": f"{LOGIN_PATH}{integration.guid}",
+    }
 
 
 @router.get("/v1/oauth/sessions")
