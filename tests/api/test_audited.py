@@ -6,6 +6,7 @@ The routes are taken from the server itself. A new one fails here until it has a
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -196,7 +197,7 @@ async def _pictured(there: Scene, _path: str) -> Call:
 
 @case("DELETE /v1/oauth/sessions/{guid}")
 async def _signed_in_elsewhere(there: Scene, _path: str) -> Call:
-    now, guid = there.world.clock.now(), f"session-{there.item['id']}"
+    now, guid = there.world.clock.now(), str(uuid.uuid4())
     async with transaction(there.world.live.sessions) as session:
         wanted = sa.select(Integration.id).where(Integration.guid == there.ids["integration"])
         number = (await session.execute(wanted)).scalar_one()

@@ -31,6 +31,10 @@ LISTS = (
 )
 
 
+def guid_of(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
 async def fill(world: api.World, first: int, last: int) -> None:
     """Add items of ada's, numbered from ``first``, each live and tagged; the first 200 are shown to vic."""
     now = world.clock.now()
@@ -44,7 +48,7 @@ async def fill(world: api.World, first: int, last: int) -> None:
             session.add_all([Tag(id=1, name="All", **stamp), Tag(id=2, name="leaf", parent_id=1, **stamp)])
             await session.flush()
         items = [
-            {"id": n, "guid": f"g{n}", "name": f"n{n}", "title": f"Item {n}", "kind": "static", "settings": {}}
+            {"id": n, "guid": guid_of(n), "name": f"n{n}", "title": f"Item {n}", "kind": "static", "settings": {}}
             | {"owner_id": ada, "live_bundle_id": n, "vanity_path": f"/v{n}/", **stamp, **texts}
             for n in numbers
         ]
@@ -112,6 +116,6 @@ async def test_a_list_is_byte_for_byte_what_each_of_its_items_is(world: api.Worl
         await session.execute(sa.update(Item).where(Item.id == 4).values(live_bundle_id=None, settings=kept))
     client = world.client(name)
     whole = (await client.get(f"v1/content?include={include}")).content
-    guids = [f"g{number}" for number in range(FEW, 0, -1)]
+    guids = [guid_of(number) for number in range(FEW, 0, -1)]
     each = [(await client.get(f"v1/content/{guid}?include={include}")).content for guid in guids]
     assert whole == b"[" + b",".join(each) + b"]"
