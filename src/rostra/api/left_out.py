@@ -124,8 +124,8 @@ LEFT_OUT = (
         status=404,
     ),
     LeftOut(
-        what="Unversioned routes whose work has versioned ones (`users`, `groups`, the list `tasks`, `tasks/{id}/kill`, "
-        "`applications/{guid}/terminate`)",
+        what="Unversioned routes whose work has versioned ones (`users`, `groups`, the list `tasks`, "
+        "`tasks/{id}/kill`, `applications/{guid}/terminate`)",
         why="the R clients have asked `v1` first since 2021 and fall back only to the unversioned routes this server "
         "does serve; ending a task is `DELETE v1/queue/{id}`, ending processes `POST v1/content/{guid}/restart`",
         path="users",
