@@ -59,7 +59,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         pytest.skip("no Python 3.11 on this machine")
     folder, port = tmp_path_factory.mktemp("rr"), free_port()
     extra = (
-        "[R]\nEnabled = true\n[Server]\nEmailProvider = smtp\nSenderEmail = reports@example.org\n"
+        "[R]\nEnabled = true\n[Applications]\nRenderingSweepLimit = 4\n"
+        "[Server]\nEmailProvider = smtp\nSenderEmail = reports@example.org\n"
         f"[SMTP]\nHost = 127.0.0.1\nPort = {port}\nUser = {USER}\nPassword = {PASSWORD}\nCAFile = {folder}/cert.pem\n"
     )
     with mail_server(folder, port=port) as mail, running_server(folder, [Path(python)], extra) as server:
@@ -415,3 +416,17 @@ def test_a_report_uses_the_account_of_its_integration(
     assert world.server.get("/__api__/v1/user", Authorization=f"Key {said[2]}").status == 401, (
         "good for the render only"
     )
+
+
+def test_so_many_revisions_are_kept_and_the_others_are_gone_with_their_files(world: World) -> None:
+    item = publish(world.server, rmd("Text."))
+    (first,) = world.renderings(item)
+    for _ in range(4):
+        assert world.render(item)["code"] == 0
+    kept = world.renderings(item)
+    assert len(kept) == 4
+    assert first["id"] not in [one["id"] for one in kept]
+    assert item.get(f"_rev{first['id']}/").status == 404
+    assert item.get(f"_rev{kept[-1]['id']}/").status == 200
+    folders = list((world.server.data_dir / "renderings" / item.guid).iterdir())
+    assert len(folders) == 4, folders
