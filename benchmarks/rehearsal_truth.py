@@ -3,6 +3,8 @@
 Uses nothing of the rehearsal itself: interpreters, the installer's own command line and the runner. Writes
 ``tests/rehearsal/corpus/truth.json``. Names of items may be given; the others keep what they have.
 
+A dashboard is opened in a browser, and works when it shows what it should, its buttons pressed.
+
 - **safe**: the versions of today install, and every page of the item answers as today;
 - **new-pins**: they do not, but newer ones do, and then every page answers as today (everything newest, or only moving
   what must move: either will do);
@@ -26,10 +28,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from rehearsal.corpus import ITEMS, TRUTH, Item
+from rehearsal.corpus import DASHBOARDS, ITEMS, TRUTH, Item
 from support import interpreters
 from support.content_environments import OVERLAY
 from support.content_process import running
+from support.seen import shows
 
 from rostra.ids import new_key
 from rostra.rendering.job import RenderFailed, RenderJob
@@ -62,7 +65,8 @@ def attempt(item: Item, python: Path, lines: Sequence[str], folder: Path, *optio
     """Install ``lines`` into a new environment and use every page of the item."""
     env = folder / f"env-{new_key(8)}"
     assert uv("venv", "-q", "--python", str(python), str(env)).returncode == 0
-    wanted = [*lines, *(["ipykernel"] if item.cells else [])]
+    documented = item.mode == "jupyter-static"
+    wanted = [*lines, *(["ipykernel"] if documented else [])]
     if wanted:
         (env / "wanted.txt").write_text("\n".join(wanted) + "\n")
         done = uv("pip", "install", "--python", str(env / "bin/python"), "-r", str(env / "wanted.txt"), *options)
@@ -74,7 +78,7 @@ def attempt(item: Item, python: Path, lines: Sequence[str], folder: Path, *optio
         (code / name).parent.mkdir(parents=True, exist_ok=True)
         (code / name).write_text(text)
     try:
-        used = _render(item, env, code, folder) if item.cells else _ask(item, env, code, overlay(python, folder))
+        used = _render(item, env, code, folder) if documented else _ask(item, env, code, overlay(python, folder))
     finally:
         frozen = uv("pip", "freeze", "--python", str(env / "bin/python")).stdout
         (folder / "frozen.txt").write_text(frozen)
@@ -84,13 +88,18 @@ def attempt(item: Item, python: Path, lines: Sequence[str], folder: Path, *optio
 
 
 def _ask(item: Item, env: Path, code: Path, servers: Path) -> Tried:
-    kind = {"python-api": "wsgi", "python-fastapi": "asgi"}[item.kind]
+    kind = {"python-api": "wsgi", "python-fastapi": "asgi"}.get(item.kind, item.kind.partition("-")[2])
+    dashboard = kind not in ("wsgi", "asgi")
     statuses: list[int | str] = []
     with running(env / "bin/python", kind, item.entrypoint, code, overlay=servers, wait=False) as content:
         try:
             content.wait_until_ready(60)
         except AssertionError:
             return Tried(True, ("does not start",), _last(content.log))
+        if dashboard:
+            if shows(content, "fine", item.clicks):
+                return Tried(True, ("works",))
+            return Tried(True, ("does not work",), _last(content.log))
         for path in item.paths:
             try:
                 statuses.append(content.get(path).status // 100)
@@ -128,7 +137,7 @@ def find(item: Item, folder: Path) -> dict[str, Any]:
         return {"outcome": "needs-work", "installs": True, "detail": f"its range {item.range} has to be widened"}
     same = attempt(item, onto, item.requires, folder, "-c", str(lock))
     if same.installed:
-        good = same.statuses == today.statuses and today.statuses[0] not in ("does not start", 5)
+        good = same.statuses == today.statuses and today.statuses[0] not in ("does not start", "does not work", 5)
         return {"outcome": "safe" if good else "needs-work", "installs": True, "detail": same.detail}
     outcome, detail = _newer(item, onto, folder, lock, today)
     return {"outcome": outcome, "installs": False, "detail": detail or same.detail}
@@ -159,12 +168,12 @@ def _last(text: str) -> str:
 def main(names: Sequence[str]) -> None:
     found = json.loads(TRUTH.read_text()) if TRUTH.exists() else {}
     with tempfile.TemporaryDirectory(prefix="rtruth-") as place:
-        for item in ITEMS:
+        for item in (*ITEMS, *DASHBOARDS):
             if names and item.name not in names:
                 continue
             found[item.name] = {**find(item, Path(place)), "on": item.on, "onto": item.onto}
             print(f"{item.name:24} {found[item.name]['outcome']:12} {found[item.name]['detail'][:100]}", flush=True)
-            kept = {each.name: found[each.name] for each in ITEMS if each.name in found}
+            kept = {each.name: found[each.name] for each in (*ITEMS, *DASHBOARDS) if each.name in found}
             TRUTH.write_text(json.dumps(kept, indent=1) + "\n")
 
 

@@ -56,8 +56,8 @@ BROKEN: dict[str, tuple[str, dict[str, str], str, str]] = {
     ),
     "app-load": (
         "shiny",
-        {"app.R": APP.replace('"random"', '"binhex"') % ("", 1)},
-        "app.R:4",
+        {"app.R": APP.replace("ui <-", 'import("binhex")\nui <-') % ("", LIST)},
+        "app.R:5",
         "No module named 'binhex'",
     ),
     "app-session": ("shiny", {"app.R": APP % ("import('binhex')", LIST)}, "app.R:8", "its server function failed"),

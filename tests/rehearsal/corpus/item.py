@@ -45,6 +45,7 @@ def index():
 class Item:
     """``paths`` are all pages there are: the truth asks for each, a rehearsal for the first.
 
+    ``clicks`` are the buttons a visitor of a dashboard presses.
     ``cells`` make a notebook, otherwise ``code`` is ``app.py``. ``files`` lie beside it. ``on`` and ``onto`` are
     MAJOR.MINOR. ``gate``: one of those that are really rehearsed by the tests.
     """
@@ -59,12 +60,20 @@ class Item:
     requires: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     paths: tuple[str, ...] = ("",)
+    clicks: tuple[str, ...] = ()
     range: str = ""
     gate: bool = False
 
     @property
     def entrypoint(self) -> str:
-        return "report.ipynb" if self.cells else "app:app"
+        if self.cells:
+            return "report.ipynb"
+        whole = {"python-streamlit": "app.py", "python-bokeh": "app.py", "python-panel": "app.py"}
+        return whole.get(self.kind, "app:demo" if self.kind == "python-gradio" else "app:app")
+
+    @property
+    def mode(self) -> str:
+        return "jupyter-static" if self.cells and self.kind == "python-api" else self.kind
 
     def tree(self, python: str) -> dict[str, str]:
         """Return all files of the bundle; ``python`` is the author's full version."""
@@ -75,7 +84,7 @@ class Item:
     def manifest(self, python: str) -> dict[str, Any]:
         told: dict[str, Any] = {
             "version": 1,
-            "metadata": {"appmode": "jupyter-static" if self.cells else self.kind, "entrypoint": self.entrypoint},
+            "metadata": {"appmode": self.mode, "entrypoint": self.entrypoint},
             "python": {"version": python, "package_manager": {"name": "pip", "package_file": "requirements.txt"}},
             "files": {},
         }
