@@ -171,7 +171,7 @@ async def test_a_bug_is_told_to_nobody(world: World, monkeypatch: pytest.MonkeyP
     async def broken(*args: object, **more: object) -> None:
         raise KeyError("the inner workings")
 
-    monkeypatch.setattr("rostra.content.items.listing", broken)
+    monkeypatch.setattr("rostra.api.shapes.listing", broken)
     answer = await world.client("ada").get("v1/content")
     assert (answer.status_code, answer.json()["code"]) == (500, 1)
     assert "inner workings" not in answer.text
@@ -220,7 +220,7 @@ async def test_a_database_that_is_away_is_503(world: World, monkeypatch: pytest.
     async def away(*args: object, **more: object) -> None:
         raise sa.exc.OperationalError("SELECT 1", {}, Exception("database is locked"))
 
-    monkeypatch.setattr("rostra.content.items.listing", away)
+    monkeypatch.setattr("rostra.api.shapes.listing", away)
     answer = await world.client("ada").get("v1/content")
     assert answer.status_code == 503
     assert "SELECT" not in answer.text
