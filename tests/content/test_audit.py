@@ -146,7 +146,7 @@ async def test_an_item_says_when_it_is_rendered(session: AsyncSession) -> None:
     assert set(by_guid.values()) == {None}
 
 
-async def test_environments_are_counted(session: AsyncSession) -> None:
+async def test_environments_and_the_packages_in_them_are_counted(session: AsyncSession) -> None:
     session.add_all(
         EnvironmentRecord(
             key=key,
@@ -157,12 +157,16 @@ async def test_environments_are_counted(session: AsyncSession) -> None:
             lock="",
             created_at=NOW,
             used_at=NOW,
+            packages=[{"name": name, "version": key} for name in ("flask", f"only-in-{key}")],
         )
         for key in "ab"
     )
     await session.flush()
     found = await audit.audit(session, server(""), Wanted(), NOW)
-    assert [(row.version, row.environments, row.items) for row in found.versions] == [("3.8.18", 2, 0)]
+    (row,) = found.versions
+    assert (row.version, row.items, row.kept) == ("3.8.18", 0, audit.Kept(environments=2, packages=3))
+    told = audit_report.version_json(row)
+    assert (told["environments"], told["packages"]) == (2, 3)
 
 
 @contextmanager

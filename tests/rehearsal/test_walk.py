@@ -273,7 +273,9 @@ async def test_without_the_right_to_build_it_looks_and_reads_only(
     assert (await read(reading, rehearsal_id))[1] == {"alpha": "safe"}
     async with transaction(sessions) as session:
         (result,) = await records.results(session, rehearsal_id)
+        told = await records.get(session, rehearsal_id)
     assert (result["depth"], result["decided_by"]) == ("static", "resolve")
+    assert told.steps == ["match", "resolve", "static"], "it does not count as a rehearsal that started anything"
 
 
 async def test_old_ones_are_forgotten(sessions_and_bench: tuple[Sessions, Bench], tmp_path: Path) -> None:

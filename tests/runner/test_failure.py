@@ -31,6 +31,17 @@ def test_a_missing_module_names_the_package_to_add(module: str, package: str) ->
 
 
 @pytest.mark.parametrize(
+    ("module", "instead"),
+    [("imp", "an older Python"), ("distutils.version", "setuptools"), ("asyncore", "an older Python")],
+)
+def test_what_left_the_standard_library_is_not_said_to_be_a_package(module: str, instead: str) -> None:
+    said = failure.missing(module)
+    assert said.message.startswith(f"{module!r} was part of Python once")
+    assert "requirements.txt" not in said.hint
+    assert instead in said.hint
+
+
+@pytest.mark.parametrize(
     ("code", "sentence", "why"),
     [
         ("import nothing_like_it", "app.py cannot be imported: no module named 'nothing_like_it'", "missing module"),

@@ -68,7 +68,7 @@ def _show(found: Audit) -> None:
     """Print two tables: the versions, then the items."""
     from rostra.cli.table import Column, show
 
-    numbers = ("items", "processes", "30 days", "90 days", "environments")
+    numbers = ("items", "processes", "30 days", "90 days", "environments", "packages")
     show(
         [
             Column("Python", head=True),
@@ -99,7 +99,7 @@ def _show(found: Audit) -> None:
 def _version_cells(row: VersionRow) -> tuple[str, ...]:
     state = f"{row.state}, {row.turn.state.value} from {row.turn.day}" if row.turn else row.state
     ends = "not known" if row.ends is None else f"{row.ends}{' (over)' if row.over else ''}"
-    numbers = (row.items, row.processes, row.visits_30, row.visits_90, row.environments)
+    numbers = (row.items, row.processes, row.visits_30, row.visits_90, row.kept.environments, row.kept.packages)
     return (row.version, state, ends, *map(str, numbers))
 
 

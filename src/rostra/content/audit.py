@@ -6,6 +6,7 @@ Two queries, however many items there are; what rooms above know (processes, sch
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,9 +70,20 @@ class ItemRow:
     schedule: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many environments one version has, and how many different packages are installed in them."""
+
+    environments: int = 0
+    packages: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRow:
-    """One version that is installed or in use. ``state`` is active, deprecated, retired or gone."""
+    """One version that is installed or in use. ``state`` is active, deprecated, retired or gone.
+
+    ``kept`` does not follow a filter: environments are shared.
+    """
 
     version: str
     state: str
@@ -83,7 +95,7 @@ class VersionRow:
     processes: int
     visits_30: int
     visits_90: int
-    environments: int
+    kept: Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +129,14 @@ async def audit(session: AsyncSession, server: Server, wanted: Wanted, now: dt.d
     return await anyio.to_thread.run_sync(_summed, rows, kept, server, wanted, now)  # others are served meanwhile
 
 
-def _summed(rows: Sequence[Any], kept: Mapping[str, int], server: Server, wanted: Wanted, now: dt.datetime) -> Audit:
+def _summed(rows: Sequence[Any], kept: Mapping[str, Kept], server: Server, wanted: Wanted, now: dt.datetime) -> Audit:
     verdicts = Verdicts(server.policy, server.runtimes)
     items = [item for row in rows if fits(item := _item(row, server, verdicts), wanted, now)]
     by_version: dict[str, list[ItemRow]] = {}
     for row in items:
         by_version.setdefault(row.version, []).append(row)
     versions = [
-        version(text, by_version.get(text, ()), server, kept.get(text, 0), now)
+        version(text, by_version.get(text, ()), server, kept.get(text, Kept()), now)
         for text in _versions(by_version, server.runtimes, kept)
         if wanted.versions is None or wanted.versions.contains(Version(text), prereleases=True)
     ]
@@ -143,7 +155,7 @@ def fits(row: ItemRow, wanted: Wanted, now: dt.datetime) -> bool:
     return wanted.unused_for is None or row.visited_at is None or row.visited_at <= now - wanted.unused_for
 
 
-def version(text: str, items: Sequence[ItemRow], server: Server, environments: int, now: dt.datetime) -> VersionRow:
+def version(text: str, items: Sequence[ItemRow], server: Server, kept: Kept, now: dt.datetime) -> VersionRow:
     """Return the sums of one version; ``items`` are those that run on it."""
     there = [runtime for runtime in server.runtimes if str(runtime.version) == text]
     return VersionRow(
@@ -157,11 +169,11 @@ def version(text: str, items: Sequence[ItemRow], server: Server, environments: i
         processes=sum(row.processes for row in items),
         visits_30=sum(row.visits_30 for row in items),
         visits_90=sum(row.visits_90 for row in items),
-        environments=environments,
+        kept=kept,
     )
 
 
-def _versions(used: Iterable[str], runtimes: Sequence[Runtime], environments: Mapping[str, int]) -> list[str]:
+def _versions(used: Iterable[str], runtimes: Sequence[Runtime], environments: Iterable[str]) -> list[str]:
     return sorted({str(each.version) for each in runtimes}.union(used, environments), key=Version, reverse=True)
 
 
@@ -227,8 +239,13 @@ def _item(row: Any, server: Server, verdicts: Verdicts) -> ItemRow:
     )
 
 
-async def _environments(session: AsyncSession) -> Mapping[str, int]:
-    """Return how many environments there are for each version."""
-    counted = sa.select(EnvironmentRecord.runtime_version, sa.func.count()).group_by(EnvironmentRecord.runtime_version)
-    rows = (await session.execute(counted)).all()
-    return {text: count for text, count in rows}  # noqa: C416  (a row is no pair for the type checker)
+async def _environments(session: AsyncSession) -> Mapping[str, Kept]:
+    """Return what there is on disk for each version. Content shares environments: there are far fewer than items."""
+    names: dict[str, set[str]] = {}
+    count: Counter[str] = Counter()
+    for text, packages in await session.execute(
+        sa.select(EnvironmentRecord.runtime_version, EnvironmentRecord.packages)
+    ):
+        count[text] += 1
+        names.setdefault(text, set()).update(str(one["name"]) for one in packages)
+    return {text: Kept(count[text], len(names[text])) for text in count}

@@ -28,7 +28,10 @@ class NextTurn(TypedDict):
 
 
 class AuditedVersionJson(TypedDict):
-    """``state`` is also ``gone``: no interpreter of this server has the version any more."""
+    """``state`` is also ``gone``: no interpreter of this server has the version any more.
+
+    ``packages`` is how many different ones are installed in its environments.
+    """
 
     version: str
     state: Annotated[str, one_of((*RuntimeState, GONE))]
@@ -41,6 +44,7 @@ class AuditedVersionJson(TypedDict):
     visits_30_days: int
     visits_90_days: int
     environments: int
+    packages: int
 
 
 class AuditedItemJson(TypedDict):
@@ -94,7 +98,8 @@ def version_json(row: VersionRow) -> AuditedVersionJson:
         "processes": row.processes,
         "visits_30_days": row.visits_30,
         "visits_90_days": row.visits_90,
-        "environments": row.environments,
+        "environments": row.kept.environments,
+        "packages": row.kept.packages,
     }
 
 

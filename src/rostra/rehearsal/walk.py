@@ -74,8 +74,10 @@ class Walk:
                 return told.state
             left = await records.waiting(session, told.id)
             counted = await records.counts(session, told.id)
+            self._wanted = self.bench.possible(tuple(Step(step) for step in told.steps))
+            if left:  # whoever asks whether a version may be retired has to see that nothing was started
+                told.steps = [step.value for step in self._wanted]
         self._wish = Wish(tuple(told.retire), told.onto)
-        self._wanted = self.bench.possible(tuple(Step(step) for step in told.steps))
         since = told.created_at - (dt.timedelta() if told.fresh else REMEMBERED)
         self._steps = self.make_steps(self.bench, told.id, since)
         self.total = sum(counted.values())

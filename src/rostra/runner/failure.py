@@ -26,6 +26,13 @@ _PACKAGES = {
 }
 
 
+# What was part of Python once: there is no such package, or it is not the same thing.
+_ONCE_STANDARD = """
+aifc asynchat asyncore audioop binhex cgi cgitb chunk crypt distutils dummy_threading formatter imghdr imp lib2to3
+macpath mailcap msilib nis nntplib ossaudiodev parser pipes smtpd sndhdr spwd sunau symbol telnetlib uu xdrlib
+"""
+
+
 class Failure(Exception):
     """Content cannot start. ``cause`` is the author's exception when there is one."""
 
@@ -71,6 +78,10 @@ def while_importing(error: BaseException, where: str) -> Failure:
 def missing(module: str) -> Failure:
     """Return the failure for a package the content needs and its environment has not got."""
     top = module.partition(".")[0]
+    if top in _ONCE_STANDARD.split():
+        what = "was part of Python once and is not part of the Python this content runs on."
+        instead = "have setuptools installed" if top == "distutils" else "publish for an older Python"
+        return Failure(f"{module!r} {what}", f"Change the code that imports it, or {instead}.")
     package = _PACKAGES.get(top, top)
     return Failure(f"No module named {module!r} is installed for this content.", f"Add {package} to requirements.txt.")
 
