@@ -125,3 +125,32 @@ def test_a_file_is_read_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert of_file(tmp_path / "gone.Rmd") == of_file(tmp_path) == ()
     monkeypatch.setattr(parameters_declared, "_LARGEST_NOTEBOOK", 10)
     assert of_file(tmp_path / "a.ipynb") == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!!bool maybe",
+        "!!int ''",
+        "!!timestamp soon",
+        "0x" + "f" * 9_000,
+        "{value: 1, label: 0x" + "f" * 9_000 + "}",
+        "{value: 1, min: 0x" + "f" * 9_000 + "}",
+        r'"\uD800"',
+    ],
+)
+def test_a_header_of_nonsense_has_none(value: str) -> None:
+    assert of_header(header(f"params:\n  a: {value}\n")) == ()
+
+
+@pytest.mark.parametrize(
+    "value", ["0x" + "f" * 9_000, "{(0x" + "f" * 9_000 + ",): 1}", "+".join(["b"] * 900), r"'\ud800'"]
+)
+def test_a_cell_of_nonsense_has_none(value: str) -> None:
+    assert of_notebook(notebook(tagged(f"a = {value}"))) == ()
+
+
+@pytest.mark.parametrize("value", ["!!bool maybe", "!!timestamp soon", "{0x" + "f" * 9_000 + ": 1}"])
+def test_nonsense_about_mail_says_nothing(tmp_path: Path, value: str) -> None:
+    (tmp_path / "report.qmd").write_text(f"---\nrsc_email_subject: {value}\n---\n")
+    assert parameters_declared.metadata_of_file(tmp_path / "report.qmd") == {}

@@ -299,6 +299,14 @@ async def test_one_that_is_being_made_is_waited_for(make: Make, ready: ReadyKern
     assert _reached(said)
 
 
+async def test_one_that_ends_before_it_was_begun_is_in_nobodys_way(make: Make, ready: ReadyKernels) -> None:
+    job = make("print(1)")
+    ready.prepare("one", job)
+    await ready.end("one")
+    assert not ready.has("one")
+    await _prepared(ready, job)
+
+
 async def test_one_that_nobody_takes_ends(make: Make, tmp_path: Path) -> None:
     async with ReadyKernels(PlainRenderers(), lambda: Budget(8_000_000_000, 0.1)) as ready:
         ready.prepare("one", make("1"))

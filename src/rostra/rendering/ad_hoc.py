@@ -62,7 +62,7 @@ async def create(
         BadVariant, TooManyAtOnce
     """
     mine = (Variant.item_id == item.id, Variant.owner_id == who.user_id, Variant.ad_hoc)
-    await alone(session, f"ad-hoc/{item.id}/{who.user_id}")
+    await alone(session, f"ad-hoc/{who.user_id}")  # of all items: that is what is counted
     if len(await _unfinished(session, who.user_id)) >= MOST_AT_ONCE:
         raise TooManyAtOnce
     values = checked_parameters({"parameters": {**base.parameters, **given}}, item)

@@ -8,11 +8,12 @@ Pure: text in, values out. What cannot be read has no parameters; nothing of it 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import datetime as dt
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ import yaml
 from rostra.rendering.parameters import TAG
 
 INPUTS = ("text", "password", "numeric", "slider", "checkbox", "select", "radio", "date", "datetime", "file")
+# What libraries let escape on text that makes no sense: KeyError for `!!bool maybe`, AttributeError for a false date.
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _LARGEST_HEADER = 65_536
 _LARGEST_NOTEBOOK = 20_000_000
 _MOST = 100
@@ -72,7 +75,11 @@ def of_header(text: str) -> tuple[Parameter, ...]:
     params = _header(text).get("params")
     if not isinstance(params, dict):
         return ()
-    return tuple(_declared(name, said) for name, said in list(params.items())[:_MOST] if isinstance(name, str))
+    try:
+        found = tuple(_declared(name, said) for name, said in list(params.items())[:_MOST] if isinstance(name, str))
+    except _UNREADABLE:
+        return ()
+    return found if _tellable(found) else ()
 
 
 def metadata_of_file(path: Path) -> dict[str, Any]:
@@ -98,7 +105,10 @@ def metadata_of_file(path: Path) -> dict[str, Any]:
         return {}
     below = said.get("rmd_output_metadata")
     both = {**said, **(below if isinstance(below, dict) else {})}
-    return {name: _json(value) for name, value in both.items() if isinstance(name, str) and name.startswith("rsc_")}
+    try:
+        return {name: _json(value) for name, value in both.items() if isinstance(name, str) and name.startswith("rsc_")}
+    except _UNREADABLE:
+        return {}
 
 
 def _uncommented(text: str) -> str:
@@ -112,7 +122,7 @@ def _header(text: str) -> dict[Any, Any]:
     header = _HEADER.match(text[:_LARGEST_HEADER])
     try:
         found = yaml.load(header[1], _Header) if header else None  # noqa: S506 - a loader that makes plain values only
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError):
+    except (yaml.YAMLError, *_UNREADABLE):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -122,15 +132,23 @@ def of_notebook(text: str) -> tuple[Parameter, ...]:
     try:
         cells = json.loads(text).get("cells")
         source = next((_source(cell) for cell in cells if TAG in _tags(cell)), "")
-        body = ast.parse(_MAGIC.sub("", source[:_LARGEST_HEADER])).body
-    except (ValueError, AttributeError, TypeError, RecursionError, MemoryError, SyntaxError):
+        found: dict[str, Parameter] = {}
+        for line in ast.parse(_MAGIC.sub("", source[:_LARGEST_HEADER])).body:
+            target, value = _assigned(line)
+            if target and value is not None and len(found) < _MOST:
+                found[target] = _from_python(target, value)
+    except (SyntaxError, MemoryError, *_UNREADABLE):
         return ()
-    found: dict[str, Parameter] = {}
-    for line in body:
-        target, value = _assigned(line)
-        if target and value is not None and len(found) < _MOST:
-            found[target] = _from_python(target, value)
-    return tuple(found.values())
+    return tuple(found.values()) if _tellable(found.values()) else ()
+
+
+def _tellable(found: Iterable[Parameter]) -> bool:
+    """Say whether an answer can be made of it: Python has numbers and letters that no JSON text may have."""
+    try:
+        json.dumps([dataclasses.asdict(one) for one in found], ensure_ascii=False, allow_nan=False).encode()
+    except _UNREADABLE:
+        return False
+    return True
 
 
 class _Expression(str):

@@ -184,9 +184,12 @@ class ReadyKernels:
 
     async def _stop_making(self, owner: str) -> None:
         if self._making and self._making[0] == owner:
-            task = self._making[2]
-            task.cancel()
-            await asyncio.wait((task,))
+            making = self._making
+            making[2].cancel()
+            await asyncio.wait((making[2],))
+            if self._making is making:  # it had not even begun, so nothing of it could say that it is over
+                self._making = None
+                self._go_on()
 
     async def _make(self, owner: str, job: RenderJob) -> None:
         try:
