@@ -81,6 +81,19 @@ def test_who_takes_its_place(
     assert bool(chosen.reason) == (expected != recorded)
 
 
+@pytest.mark.parametrize(
+    ("offered", "back"),
+    [
+        ("3.13.0", "put 3.8.18 back under [Python] Executable"),
+        ("3.8.18:r 3.13.0", "take 3.8.18 out of [Python] Retired"),
+    ],
+)
+def test_how_it_is_had_back(offered: str, back: str) -> None:
+    gone = rebuild.gone(bundle("3.8.18"), Policy.major_minor, offer(offered))
+    assert gone is not None
+    assert back in gone.hint
+
+
 def test_the_same_version_at_another_path_is_the_same() -> None:
     built = bundle("3.9.17", path="/old/bin/python3")
     found = rebuild.successor(built, Policy.exact, offer("3.9.17"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import time
@@ -14,7 +15,7 @@ from support import interpreters
 from support.configuring import offer, rostra
 from support.direct import Background, Direct, new_item
 from support.server import BIN, Server, running_server
-from support.watching import until
+from support.watching import until, within
 
 pytestmark = [pytest.mark.server, pytest.mark.interpreters, pytest.mark.xdist_group("rebuild")]
 
@@ -185,6 +186,25 @@ def test_building_ahead_of_time_from_the_command_line(server: Server, python: Pa
     for item in items:
         assert f"({item.guid}): ready" in again.stdout
     assert "0 items" in rostra(server, "environments", "rebuild", "--python", "3.7").stdout
+
+
+def test_a_render_and_a_schedule_make_the_environment_again(server: Server) -> None:
+    item = new_item(server)
+    cell = {"cell_type": "code", "id": "c", "metadata": {}, "source": "print(6 * 7)", "outputs": []}
+    notebook = {"cells": [{**cell, "execution_count": None}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    told = {"appmode": "jupyter-static", "entrypoint": "report.ipynb"}
+    item.deploy({"report.ipynb": json.dumps(notebook), "requirements.txt": "ipykernel\n"}, metadata=told)
+    forget(server, item)
+    assert environments(server, item) == []
+    assert server.get(item.path).status == 200, "what was rendered needs no Python"
+    assert server.wait_for(server.ask(f"{item.api}/render", "POST", {})["task_id"])["code"] == 0
+    assert len(environments(server, item)) == 1
+    forget(server, item)
+    start = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)
+    body = {"type": "day", "schedule": {"N": 1}, "timezone": "UTC", "email": False}
+    server.ask(f"{item.api}/schedule", "PUT", {**body, "start_time": start.isoformat(timespec="seconds")})
+    until(lambda: len(server.ask(f"{item.api}/renderings")) == 3, within(120), "the schedule renders it")
+    assert len(environments(server, item)) == 1
 
 
 @pytest.mark.fault

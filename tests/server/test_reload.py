@@ -86,6 +86,23 @@ def test_a_refused_configuration_changes_nothing_and_is_explained(server: Server
     assert server.get("/__ping__").status == 200
 
 
+@pytest.mark.interpreters
+def test_a_real_interpreter_of_old_is_refused_while_content_runs(server: Server) -> None:
+    old = interpreters.minor("3.7") or interpreters.minor("3.6")
+    if old is None:
+        pytest.skip("no Python 3.6 or 3.7 on this machine")
+    item = new_item(server)
+    item.deploy()
+    started, before = item.told()["started"], versions(server)
+    edit(server, "[Python]\n", f"[Python]\nExecutable = {old}\n")
+    done = reload(server)
+    assert done.returncode == 1
+    assert f"[Python] Executable = {old}" in done.stderr
+    assert "is older than" in done.stderr
+    assert versions(server) == before
+    assert item.told()["started"] == started
+
+
 def test_a_configuration_broken_after_the_start_does_not_end_a_server_that_runs(server: Server) -> None:
     item = new_item(server)
     item.deploy()

@@ -69,7 +69,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.items = {
             "api": new_item(server, title="The API"),
             "draft": new_item(server),
-            "notebook": _notebook(world),
+            "notebook": _notebook(world, "notebook"),
+            "scheduled": _notebook(world, "scheduled"),
             "flask": _flask(world),
         }
         world.items["api"].deploy(python=world.asks())
@@ -80,8 +81,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def _notebook(world: World) -> Published:
-    work = world.folder / "notebook"
+def _notebook(world: World, name: str) -> Published:
+    work = world.folder / name
     work.mkdir()
     cell = {"cell_type": "code", "source": "print(6 * 7)", "metadata": {}, "outputs": [], "execution_count": None}
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -197,7 +198,7 @@ def test_publishing_the_same_again_is_refused_and_names_the_version(world: World
 def test_republishing_on_a_newer_python_keeps_everything(world: World) -> None:
     server, flask = world.server, world.items["flask"]
     api = f"/__api__/v1/content/{flask.guid}"
-    before = server.ask(api)
+    before, given = server.ask(api), looked_after(world, flask)
     assert server.get("/kept/").status == 502
     work = app(world.folder / "flask", FLASK)
     minor = ".".join(interpreters_version(world.new).split(".")[:2])
@@ -210,6 +211,43 @@ def test_republishing_on_a_newer_python_keeps_everything(world: World) -> None:
         assert after[name] == before[name], name
     assert after["py_version"].startswith(minor)
     assert server.ask(f"{api}/environment") == ["GREETING"]
+    assert kept(world, flask) == given
+
+
+def looked_after(world: World, item: Published) -> dict[str, Any]:
+    """Give an item tags and somebody else who may change it; return what is told of both."""
+    server, api = world.server, f"/__api__/v1/content/{item.guid}"
+    tags = server.ask("/__api__/v1/tags") or [server.ask("/__api__/v1/tags", "POST", {"name": "Department"})]
+    below = server.ask("/__api__/v1/tags", "POST", {"name": item.guid, "parent_id": tags[0]["id"]})
+    assert server.get(f"{api}/tags", method="POST", body=json.dumps({"tag_id": below["id"]}).encode()).status < 300
+    body = {"username": f"p{item.guid[:8]}", "password": "correct horse battery", "user_role": "publisher"}
+    person = server.ask("/__api__/v1/users", "POST", {**body, "email": f"{body['username']}@example.org"})
+    grant = {"principal_guid": person["guid"], "principal_type": "user", "role": "owner"}
+    server.ask(f"{api}/permissions", "POST", grant)
+    return kept(world, item)
+
+
+def kept(world: World, item: Published) -> dict[str, Any]:
+    api = f"/__api__/v1/content/{item.guid}"
+    return {what: world.server.ask(f"{api}/{what}") for what in ("tags", "permissions")}
+
+
+def test_republishing_a_report_keeps_its_schedule_and_renders_again(world: World) -> None:
+    server, report = world.server, world.items["scheduled"]
+    api = f"/__api__/v1/content/{report.guid}"
+    weekly = {"type": "week", "schedule": {"N": 1}, "start_time": "2099-01-05T09:00:00Z", "timezone": "UTC"}
+    schedule = server.ask(f"{api}/schedule", "PUT", {**weekly, "email": True})
+    before, variants = looked_after(world, report), server.ask(f"{api}/variants")
+    minor = ".".join(interpreters_version(world.new).split(".")[:2])
+    (world.folder / "scheduled" / ".python-version").write_text(f"~={minor}.0")
+    world.publisher().deploy(world.folder / "scheduled", "notebook", "--app-id", report.guid, "report.ipynb")
+    assert server.ask(api)["py_version"].startswith(minor)
+    assert "rostra-notice" not in server.get(report.path).headers
+    assert server.ask(f"{api}/schedule") == schedule
+    assert [row["key"] for row in server.ask(f"{api}/variants")] == [row["key"] for row in variants]
+    assert kept(world, report) == before
+    assert {what: len(rows) for what, rows in before.items()} == {"tags": 1, "permissions": 1}
+    assert server.wait_for(server.ask(f"{api}/render", "POST", {})["task_id"])["code"] == 0
 
 
 def interpreters_version(path: Path) -> str:

@@ -146,7 +146,7 @@ def _environments(found: Sequence[Found], catalog: Catalog) -> list[Finding]:
         Finding(
             Weight.changes,
             "environments",
-            f"{counted(count, 'environment')} of Python {version} would not be used: that interpreter is not there",
+            f"{counted(count, 'environment')} of Python {version} would not be used: it is gone or retired",
             "See: rostra environments list. Unused ones are removed by themselves, or by: rostra environments reap.",
         )
         for version, count in sorted(gone.items())

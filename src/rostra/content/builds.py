@@ -36,18 +36,18 @@ class Environments(Protocol):
 
 
 class RuntimeGone(Gone):
-    """The interpreter an item was built for is not on this server any more."""
+    """The interpreter an item was built for is not on this server any more, or is ``retired``."""
 
     code = "runtime-gone"
     language = "Python"
 
-    def __init__(self, version: str, path: str, installed: Sequence[Version]) -> None:
+    def __init__(self, version: str, path: str, installed: Sequence[Version], *, retired: bool = False) -> None:
         self.version, self.path, self.installed = version, path, tuple(installed)
         have = ", ".join(map(str, sorted(installed))) or "no Python at all"
+        back = f"take {version} out of [Python] Retired" if retired else f"put {version} back under [Python] Executable"
         super().__init__(
             f"this content runs on Python {version}, which this server no longer offers (it has {have})",
-            hint=f"Publish it again for a Python version this server has, or ask an administrator to put "
-            f"{version} back under [Python] Executable.",
+            hint=f"Publish it again for a Python version this server has, or ask an administrator to {back}.",
         )
 
 

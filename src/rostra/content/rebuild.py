@@ -91,8 +91,12 @@ def successor(bundle: Built, policy: Policy, runtimes: Sequence[Runtime]) -> Suc
     try:
         return _upgraded(bundle, policy, usable)
     except (NoMatchingPython, ValueError):
+        retired = any(str(runtime.version) == bundle.runtime_version for runtime in runtimes)  # none was usable
         raise RuntimeGone(
-            bundle.runtime_version or "unknown", bundle.runtime_path or "", [each.version for each in usable]
+            bundle.runtime_version or "unknown",
+            bundle.runtime_path or "",
+            [each.version for each in usable],
+            retired=retired,
         ) from None
 
 
