@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from support import interpreters
 from support.direct import new_item
 from support.server import BIN, Server, free_port, running_server
 from support.watching import alive, content_processes, kill, mentioning, quickly, until
@@ -55,6 +56,21 @@ def test_an_interpreter_below_the_minimum_is_refused_with_its_line(folder: Path,
     assert "3.99.0" in said
     assert "starting it again" not in said
     assert not mentioning(folder)
+
+
+@pytest.mark.interpreters
+def test_a_real_interpreter_of_old_beside_a_good_one_is_refused(folder: Path, python: str) -> None:
+    old = interpreters.minor("3.7") or interpreters.minor("3.6")
+    if old is None:
+        pytest.skip("no Python 3.6 or 3.7 on this machine")
+    version = next(version for version, path in interpreters.installed().items() if path == old)
+    config = configured(folder, python, Python=f"Executable = {old}")
+    code, said = serve(config)
+    assert code == 78
+    assert f"{config}:8: [Python] Executable = {old}: Python {version} is older than" in said
+    config.write_text(config.read_text().replace(f"Executable = {old}\n", ""))
+    checked = subprocess.run([BIN / "rostra", "config", "check", "--config", config], capture_output=True, check=False)
+    assert checked.returncode == 0, "without the line it may start"
 
 
 def test_every_mistake_in_the_configuration_is_said_at_once(folder: Path, python: str) -> None:
