@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from rostra.auth.tables import User
 from rostra.content.errors import ItemNotFound
 from rostra.db.engine import transaction
 from rostra.errors import Forbidden, NotFound, NotSignedIn
+from rostra.jobs import queue
+from rostra.jobs.tables import Task
 from rostra.web.views import Progress, State
 
 pytestmark = pytest.mark.anyio
@@ -105,10 +108,28 @@ async def test_a_task_is_shown_to_whoever_began_it(world: World) -> None:
     task = (await world.api("POST", f"content/{guid}/deploy", {}))["task_id"]
     await world.finished(task)
     page = await desk(world).task(ada, task, 0)
-    assert (page.finished, page.error, page.guid) == (True, "", guid)
+    assert (page.title, page.finished, page.error, page.guid) == ("Deploy", True, "", guid)
     assert page.next == len(page.lines) > 0
+    assert page.job is None, "what has ended cannot be stopped"
     with pytest.raises(NotFound):
         await desk(world).task(await principal(world, "bob"), task, 0)
+
+
+@pytest.mark.parametrize(
+    ("subject", "who", "stops"), [("item", "ada", True), ("item", "vic", False), ("", "ada", False)]
+)
+async def test_a_task_is_stopped_by_who_may_change_what_it_is_for(
+    world: World, subject: str, who: str, stops: bool
+) -> None:
+    guid, person = await world.document("logged_in"), await principal(world, who)
+    now, about = world.control.tools.clock.now(), guid if subject else "rehearsals"
+    async with transaction(world.control.tools.sessions) as session:
+        task = await queue.enqueue(session, "render", {"job": "key"}, now, subject=about, user_id=person.user_id)
+        taken = {"started_at": now, "leased_until": now + dt.timedelta(days=1), "worker": "another server's"}
+        await session.execute(sa.update(Task).where(Task.id == task).values(**taken))
+    page = await desk(world).task(person, task, 0)
+    assert (page.title, page.finished) == ("Render", False)
+    assert (page.guid, page.job) == (guid if subject else None, "key" if stops else None)
 
 
 async def test_who_waits_hears_how_far_it_is(world: World) -> None:

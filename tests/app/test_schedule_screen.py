@@ -183,3 +183,31 @@ async def test_an_authors_values_become_a_variant(world: World) -> None:
         assert "Kept as a variant" in ada.page
     _, kept = await world.api("GET", f"content/{guid}/variants")
     assert (kept["name"], kept["key"], kept["ad_hoc"]) == ("West", look["variant"]["key"], False)
+
+
+async def test_a_variant_is_given_its_values_by_a_form(world: World) -> None:
+    guid = await parameterised(world)
+    async with browser(world, "ada") as ada:
+        await ada.open(f"/connect/apps/{guid}/schedule")
+        assert "as JSON" not in ada.page
+        await ada.submit("/new", {"name": "West", "p-region": "west", "p-year": "soon"})
+        assert (ada.status, "ear must be a number" in ada.page) == (400, True)
+        again = ada.form("/new").fields
+        assert (again["name"], again["p-region"], again["p-year"]) == ("West", "west", "soon")
+        assert ada.form("/change").fields["p-region"] == "north"
+        await ada.submit("/new", {"p-year": "2026"})
+        west = (await world.api("GET", f"content/{guid}/variants"))[1]
+        assert west["parameters"] == {"region": "west"}, "a default that was left alone is not set"
+        assert ada.form("/change").fields["p-region"] == "west"
+        await ada.submit("/change", {"p-region": "north", "p-year": "1999"})
+        west = (await world.api("GET", f"content/{guid}/variants"))[1]
+        assert west["parameters"] == {"region": "north", "year": 1999}
+        assert "Other values, as JSON" not in ada.page
+        path = f"content/{guid}/variants/{west['key']}"
+        await world.api("PATCH", path, {"parameters": {"region": "west", "unit": "kg"}})
+        await ada.open(f"/connect/apps/{guid}/schedule?variant={west['key']}")
+        assert "Other values, as JSON" in ada.page
+        await ada.submit("/change", {"p-region": "south"})
+        assert (await world.api("GET", path))["parameters"] == {"region": "south", "unit": "kg"}
+        await ada.submit("/change", {"parameters": ""})
+        assert (await world.api("GET", path))["parameters"] == {"region": "south"}

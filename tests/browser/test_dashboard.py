@@ -99,10 +99,8 @@ def test_a_report_says_that_a_newer_one_is_being_made(server: Server, page: Page
     expect(opened.locator("body > div[role=status]")).to_have_count(0)
 
 
-@pytest.mark.parametrize("from_the_log", [False, True])
-def test_a_render_is_stopped_and_the_last_one_stays(
-    server: Server, page: Page, report: Direct, from_the_log: bool
-) -> None:
+@pytest.mark.parametrize("where", ["task", "content", "log"])
+def test_a_render_is_stopped_and_the_last_one_stays(server: Server, page: Page, report: Direct, where: str) -> None:
     variables = f"/__api__/v1/content/{report.guid}/environment"
     server.ask(variables, "PATCH", [{"name": "PAUSE", "value": "600"}])
     try:
@@ -110,9 +108,11 @@ def test_a_render_is_stopped_and_the_last_one_stays(
         page.get_by_role("button", name="Render now").click()
         page.wait_for_url("**/connect/tasks/**")
         expect(page.get_by_text(re.compile(r"cell \d of"))).to_be_visible(timeout=60_000)
-        page.goto(f"/connect/apps/{report.guid}")
-        expect(page.get_by_text("It is being rendered")).to_be_visible()
-        if from_the_log:
+        expect(page.get_by_role("heading", name="Render", exact=True)).to_be_visible()
+        if where != "task":
+            page.goto(f"/connect/apps/{report.guid}")
+            expect(page.get_by_text("It is being rendered")).to_be_visible()
+        if where == "log":
             page.get_by_role("link", name="Log", exact=True).first.click()
             page.wait_for_url("**/logs?job=*")
         page.get_by_role("button", name="Stop", exact=True).click()

@@ -252,6 +252,20 @@ async def test_a_plot_is_inside_the_page(make: Make, kernels: Kernels) -> None:
     assert rendered.external == ()
 
 
+@interpreters
+async def test_a_widget_stays_as_it_was_when_the_notebook_ended(make: Make, kernels: Kernels) -> None:
+    source = "import ipywidgets\nslider = ipywidgets.IntSlider(value=3, max=77, description='Years')\nslider"
+    job = make(source, "slider.value = 41", python=kernels("3.11", "ipywidgets"))
+    rendered = await render(job, lambda _line: None)
+    page = _page(job)
+    state = page[page.index("application/vnd.jupyter.widget-state+json") :]
+    kept = json.loads(state[state.index("{") : state.index("</script>")])["state"].values()
+    (slider,) = [model["state"] for model in kept if model["model_name"] == "IntSliderModel"]
+    assert (slider["value"], slider["max"], slider["description"]) == (41, 77, "Years")
+    assert "application/vnd.jupyter.widget-view+json" in page
+    assert "Jupyter widgets" in rendered.external
+
+
 BUSY = "import time\nheld = bytearray(b'x' * 80_000_000)\nwhile time.process_time() < 1.0: pass\n"
 
 

@@ -88,3 +88,30 @@ def test_a_run_that_falls_due_while_the_one_before_works_is_skipped_and_says_why
     server.ask(f"{item.api}/jobs/{running['key']}", "DELETE")
     until(lambda: [job["status"] for job in jobs(item)] == [3, 2, 2], within(60), "it does not end")
     assert len(server.ask(f"{item.api}/renderings")) == 1
+
+
+def test_what_was_replaced_long_ago_goes_with_its_files(server: Server) -> None:
+    item = published(server, "print(6 * 7)")
+    rendered_again(item)
+    replaced, shown = reversed(revisions(item))
+    with closing(sqlite3.connect(server.data_dir / "rostra.db", timeout=60)) as database, database:
+        then = (dt.datetime.now(dt.UTC) - dt.timedelta(days=31)).replace(tzinfo=None).isoformat(" ")
+        old = (replaced, shown)
+        changed = database.execute("UPDATE renderings SET rendered_at = ? WHERE id IN (?, ?)", (then, *old))
+        assert changed.rowcount == 2
+    rendered_again(item)
+    newest, *others = revisions(item)
+    assert others == [shown], "it was shown until now, however old it is"
+    assert [item.get(f"_rev{number}/").status for number in (newest, shown, replaced)] == [200, 200, 404]
+    folders = [path for path in (server.data_dir / "renderings" / item.guid).iterdir() if path.name[0] != "."]
+    assert len(folders) == 2
+
+
+def rendered_again(item: Direct) -> None:
+    task = item.server.ask(f"{item.api}/render", "POST", {})["task_id"]
+    assert item.server.wait_for(task)["code"] == 0
+
+
+def revisions(item: Direct) -> list[str]:
+    """The newest first."""
+    return [one["id"] for one in item.server.ask(f"{item.api}/renderings")]

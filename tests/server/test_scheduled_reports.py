@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import json
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from support import interpreters
+from support.accounts import signed_in
 from support.direct import Direct, new_item
 from support.mail import PASSWORD, USER, MailServer, mail_server
 from support.server import Server, free_port, running_server
@@ -173,6 +175,30 @@ def test_a_variant_has_parameters_and_revisions_of_its_own(world: World) -> None
     assert item.get(f"v{variant['key']}/", Authorization="").status == 404
 
 
+def test_a_viewer_renders_it_with_their_own_values_and_nobody_else_sees_that(world: World) -> None:
+    item = world.deployed(REPORT)
+    item.change(access_type="logged_in")
+    (takes,) = world.server.ask(f"{item.api}/parameters")
+    assert (takes["name"], takes["input"], takes["value"]) == ("region", "text", "everywhere")
+    with signed_in(world.server, "wim") as browser, signed_in(world.server, "xenia") as other:
+        headers = {"X-RSC-XSRF": browser.cookies.get("RSC-XSRF") or ""}
+        wanted = {"parameters": {"region": "the south"}}
+        told = browser.post(f"/__api__/v1/content/{item.guid}/render", json=wanted, headers=headers)
+        assert told.status_code == 202, told.text
+        task = f"/__api__/v1/tasks/{told.json()['task_id']}?first=100000&wait=30"
+        while not (done := browser.get(task).json())["finished"]:
+            pass
+        assert (done["code"], done["error"]) == (0, "")
+        path = told.json()["path"]
+        assert "sales of the south on 10" in browser.get(path).text
+        assert browser.get(f"{path}data.csv").text == "a,b\n1,2\n"
+        assert other.get(item.path).status_code == 200
+        assert [other.get(f"{path}{name}").status_code for name in ("", "data.csv")] == [404, 404]
+    assert item.get(path.removeprefix(item.path)).status == 404, "not even its owner sees it"
+    assert "sales of everywhere" in item.get().text
+    assert len(world.renderings(item)) == 1
+
+
 KINDS: list[tuple[str, dict[str, Any]]] = [
     ("minute", {"N": 30}),
     ("hour", {"N": 6}),
@@ -238,6 +264,10 @@ def test_a_job_that_is_killed_leaves_no_process_and_says_so(world: World) -> Non
     assert (job["status"], job["tag"]) == (0, "build_jupyter")
     now = world.server.ask("/__api__/metrics/procs")[job["pid"]]
     assert (now["jobKey"], now["type"], now["ram"] > 0) == (job["key"], "build_jupyter", True)
+    followed: list[str] = []
+    address = f"{item.api}/jobs/{job['key']}"
+    following = threading.Thread(target=lambda: followed.append(world.server.get(f"{address}/tail").text), daemon=True)
+    following.start()
     killed = world.server.ask(f"{item.api}/jobs/{job['key']}", "DELETE")
     assert killed["job_key"] == job["key"]
     until(lambda: not _sleeps(), within(20), "its process is left")
@@ -247,6 +277,10 @@ def test_a_job_that_is_killed_leaves_no_process_and_says_so(world: World) -> Non
     assert (ended["status"], ended["exit_code"]) == (2, -9)
     entries = world.server.ask(f"{item.api}/jobs/{job['key']}/log")["entries"]
     assert entries[-1]["data"] == f"It was stopped by {me}."
+    following.join(within(60))
+    said = [entry["data"] for entry in entries]
+    assert [json.loads(line)["data"] for line in followed[0].splitlines()] == said, "who follows is told each line once"
+    assert world.server.get(f"{address}/download").text.splitlines() == said
     assert world.renderings(item) == [first]
     again = world.server.get(f"{item.api}/jobs/{job['key']}", method="DELETE")
     assert (again.status, json.loads(again.text)["code"]) == (409, 163)

@@ -155,10 +155,12 @@ class Desk(People):
         view = await self.shop.tasks.view(task_id, first=after)
         if view.user_id != who.user_id and not who.is_administrator:
             raise NotFound("there is no such task", hint="Begin it again.")
+        guid, may_change = await self._done_for(who, view.subject)
         return TaskPage(
             id=task_id,
-            title="Deploy",
-            guid=view.subject,
+            title=desk_rows.task(view.kind),
+            guid=guid,
+            job=view.job if view.job and may_change and not view.finished else None,
             lines=view.lines,
             next=view.last,
             finished=view.finished,
@@ -217,6 +219,17 @@ class Desk(People):
         if trouble is not None:
             return Waiting(state=Progress.failed, phase=trouble.message)
         return Waiting(state=Progress.ready)  # it has gone to sleep again: asking for the page wakes it
+
+    async def _done_for(self, who: Principal, subject: str | None) -> tuple[str | None, bool]:
+        """Return the item a task is about, and whether this person may change it. Some are about no item."""
+        if subject is None:
+            return None, False
+        try:
+            async with transaction(self.tools.reading) as session:
+                item, may_change = await self._known(session, who, subject)
+        except ItemNotFound:
+            return None, False
+        return item.guid, may_change
 
     async def _known(self, session: AsyncSession, who: Principal, guid: str) -> tuple[Item, bool]:
         """Return the item and whether this person may change it. Raises: ItemNotFound, also when they may not know."""

@@ -115,7 +115,7 @@ class Rows:
 
 
 def job(record: Job) -> JobRow:
-    what = {"python_restore": "build", "build_jupyter": "render"}.get(record.tag, "process")
+    what = {"python_restore": "build", "build_jupyter": "render", "build_report": "render"}.get(record.tag, "process")
     return JobRow(
         key=record.key,
         what=what,
@@ -124,6 +124,27 @@ def job(record: Job) -> JobRow:
         ended_at=record.ended_at,
         exit_code=record.exit_code,
     )
+
+
+_TASKS = {
+    "deploy": "Deploy",
+    "git-deploy": "Deploy from Git",
+    "git-bundle": "Fetch from Git",
+    "render": "Render",
+    "scheduled-render": "Scheduled render",
+    "send-report": "Mail",
+    "send-test-mail": "Test mail",
+    "delete-cache": "Delete a cache",
+    "rebuild-environments": "Rebuild environments",
+    "reap-environments": "Remove environments",
+    "rehearse": "Rehearsal",
+    "move": "Move to another Python",
+}
+
+
+def task(kind: str) -> str:
+    """Return what people call this kind of work."""
+    return _TASKS.get(kind, "Work")
 
 
 class CannotRefresh(Gone):

@@ -41,9 +41,14 @@ class NoSuchTask(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A task as it is. ``lines`` are those from the asked number on; ``last`` is how many there are."""
+    """A task as it is. ``lines`` are those from the asked number on; ``last`` is how many there are.
+
+    ``job`` is the key of the job it does, "" when it does none.
+    """
 
     id: TaskId
+    kind: str
+    job: str
     subject: str | None
     user_id: int | None
     lines: tuple[str, ...]
@@ -117,6 +122,8 @@ class Tasks:
             last = first + len(lines) if lines else await output.count_lines(session, task_id)
         return View(
             id=TaskId(task.id),
+            kind=task.kind,
+            job=str(task.payload.get("job") or ""),
             subject=task.subject,
             user_id=task.user_id,
             lines=lines,

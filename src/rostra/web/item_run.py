@@ -9,23 +9,36 @@ from typing import Any
 from rostra.errors import Invalid
 from rostra.web.screens import Call, Screen, done, part
 
-_MOST_SHOWN = 60  # fields of one form
+MOST_SHOWN = 60  # fields of one form
 
 
 async def _load(call: Call) -> dict[str, Any]:
     head = await call.services.head(call.who, call.guid)
-    declared = (await call.get(f"v1/content/{call.guid}/parameters"))[:_MOST_SHOWN]
+    declared = await taken(call)
     variants = await call.get(f"v1/content/{call.guid}/variants")
     key = call.text("base") or call.asked("base")
     base = next((one for one in variants if one["key"] == key), variants[0] if variants else None)
     return {
         "head": head,
         "tab": "run",
-        "declared": [{**one, "shown": shown(one, base["parameters"] if base else {}, call.form)} for one in declared],
+        "declared": filled(declared, base["parameters"] if base else {}, call.form),
         "variants": variants,
         "base": base,
         "looks": await call.get(f"v1/content/{call.guid}/ad-hoc-variants"),
     }
+
+
+async def taken(call: Call) -> list[dict[str, Any]]:
+    """Return the values the document says it takes, as many as a form shows."""
+    found: list[dict[str, Any]] = await call.get(f"v1/content/{call.guid}/parameters")
+    return found[:MOST_SHOWN]
+
+
+def filled(
+    declared: Sequence[Mapping[str, Any]], values: Mapping[str, Any], form: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return the parameters with what stands in their fields."""
+    return [{**one, "shown": shown(one, values, form)} for one in declared]
 
 
 def shown(one: Mapping[str, Any], values: Mapping[str, Any], form: Mapping[str, str]) -> Any:
@@ -93,7 +106,7 @@ def _chosen(form: Mapping[str, str], one: Mapping[str, Any], place: int) -> bool
 
 
 async def _render(call: Call) -> str:
-    declared = (await call.get(f"v1/content/{call.guid}/parameters"))[:_MOST_SHOWN]
+    declared = await taken(call)
     given = values(declared, call.form) if declared else _written(call)
     body = {"variant_key": call.text("base") or None, "parameters": given}
     await call.ask("POST", f"v1/content/{call.guid}/render", body)

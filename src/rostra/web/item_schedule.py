@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rostra.errors import Invalid, NotFound
-from rostra.web import schedule_form
+from rostra.web import item_run, schedule_form
 from rostra.web.item_access import SUGGESTED, user_guid
 from rostra.web.item_head import changeable
 from rostra.web.screens import Call, Screen, done, part
@@ -22,13 +23,14 @@ async def _load(call: Call) -> dict[str, Any]:
     if variant is None:
         raise NotFound("this document has no such variant", hint="Choose one from the list.")
     schedule, now = await _schedule(call, variant["key"]), call.services.clock.now()
-    again = "every" in call.form
+    again, declared = "every" in call.form, await item_run.taken(call)
     return {
         "head": head,
         "tab": "schedule",
         "variants": variants,
         "variant": variant,
-        "parameters": json.dumps(variant["parameters"], indent=2, ensure_ascii=False) if variant["parameters"] else "",
+        "changing": _fields(declared, variant["parameters"], call.form if call.text("sent") == "change" else {}),
+        "adding": _fields(declared, {}, call.form if call.text("sent") == "new" else {}),
         "schedule": schedule,
         "fields": schedule_form.filled(call.form) if again else schedule_form.fields(schedule, now),
         "kinds": schedule_form.KINDS,
@@ -111,22 +113,52 @@ async def _unwatch(call: Call) -> str:
 
 
 async def _new(call: Call) -> str:
-    wanted = {"name": call.text("name"), "visibility": call.text("visibility"), "parameters": _parameters(call)}
+    given = await _values(call, {})
+    wanted = {"name": call.text("name"), "visibility": call.text("visibility"), "parameters": given}
     made = await call.ask("POST", f"v1/content/{call.guid}/variants", wanted)
     return done(f"apps/{call.guid}/schedule", "made", variant=made["key"])
 
 
 async def _change(call: Call) -> str:
-    wanted = {"name": call.text("name"), "parameters": _parameters(call)}
+    path = f"v1/content/{call.guid}/variants/{part(_key(call))}"
+    before = (await call.get(path))["parameters"]
+    wanted = {"name": call.text("name"), "parameters": await _values(call, before)}
     if call.text("visibility"):
         wanted["visibility"] = call.text("visibility")
-    await call.ask("PATCH", f"v1/content/{call.guid}/variants/{part(_key(call))}", wanted)
+    await call.ask("PATCH", path, wanted)
     return _back(call, "saved")
 
 
 async def _remove(call: Call) -> str:
     await call.ask("DELETE", f"v1/content/{call.guid}/variants/{part(_key(call))}")
     return done(f"apps/{call.guid}/schedule", "deleted")
+
+
+def _fields(
+    declared: Sequence[Mapping[str, Any]], values: Mapping[str, Any], form: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what a variant's form shows: a field for each value the document declares, the others as JSON."""
+    names = {one["name"] for one in declared}
+    other = {name: value for name, value in values.items() if name not in names}
+    written = json.dumps(other, indent=2, ensure_ascii=False) if other else ""
+    return {"declared": item_run.filled(declared, values, form), "other": form.get("parameters", written)}
+
+
+async def _values(call: Call, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a variant that was filled in; ``before`` are those it had."""
+    declared = await item_run.taken(call)
+    return _parameters(call) | differing(declared, item_run.values(declared, call.form), before)
+
+
+def differing(
+    declared: Sequence[Mapping[str, Any]], given: Mapping[str, Any], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Leave out what the document has by itself, so that a default its author changes later counts.
+
+    What was set before stays set.
+    """
+    usual = {one["name"]: one["value"] for one in declared}
+    return {name: value for name, value in given.items() if name in before or value != usual[name]}
 
 
 def _parameters(call: Call) -> dict[str, Any]:

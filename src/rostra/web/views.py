@@ -190,11 +190,15 @@ class LogsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPage:
-    """Progress of long work. ``error`` is empty while it runs and when it went well."""
+    """Progress of long work. ``error`` is empty while it runs and when it went well.
+
+    ``guid`` is of the item it is done for, ``job`` is what ends it, for those who may.
+    """
 
     id: str
     title: str
     guid: str | None = None
+    job: str | None = None
     lines: tuple[str, ...] = ()
     next: int = 0
     finished: bool = False
