@@ -73,6 +73,21 @@ async def test_it_is_in_no_list(world: api.World) -> None:
     assert [one["is_default"] for one in (await ada.read("v1/search/variants"))["results"]] == [True]
 
 
+async def test_nobody_reads_its_values_in_the_audit_log(world: api.World) -> None:
+    made = await parameterised(world, access_type="all")
+    root, bob = world.client("root"), world.client("bob")
+    told = (await asked(world, made["guid"], "bob", parameters={"region": "atlantis"})).json()
+    await bob.ask("DELETE", f"v1/content/{made['guid']}/variants/{told['variant_key']}")
+    entries = (await root.read("v1/audit_logs?limit=50"))["results"]
+    assert "render_content" in {one["action"] for one in entries}
+    for one in entries:
+        assert "atlantis" not in json.dumps(await root.read(f"v1/audit_logs/{one['id']}"))
+
+
+def test_a_password_is_no_part_of_its_name() -> None:
+    assert ad_hoc.name_for({"region": "west", "code": "open sesame"}, {"code"}) == "region: west, code: …"
+
+
 async def test_it_begins_with_the_values_of_a_variant(world: api.World) -> None:
     made = await parameterised(world)
     ada = world.client("ada")

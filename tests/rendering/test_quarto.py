@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rostra.environments.shell import PlainShell
 from rostra.rendering import quarto
 from rostra.rendering.delivery import facts_of
-from rostra.rendering.document import DocumentJob, render_document
+from rostra.rendering.document import DocumentJob, Folders, render_document
 from rostra.rendering.job import RenderFailed
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +55,33 @@ async def test_a_document_is_rendered_with_its_files_and_parameters(tmp_path: Pa
     assert done.primary == "report.html"
     assert (made.output / "report.html").read_text() == "report.qmd -P year:2026\n"
     assert (made.output / "report_files/a.css").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("north", "north"),
+        ("north west/2026-03", "north west/2026-03"),
+        ("!expr system('id')", "\"!expr system('id')\""),
+        ("true", '"true"'),
+        ("No", '"No"'),
+        ("12", '"12"'),
+        ("{a: 1}", '"{a: 1}"'),
+        ("a: b", '"a: b"'),
+        ("a #b", '"a #b"'),
+        ("two\nlines", '"two\\nlines"'),
+        ("", '""'),
+        (2026, "2026"),
+        (0.5, "0.5"),
+        (True, "true"),
+        (None, "null"),
+        (["a", "!expr b"], '["a", "!expr b"]'),
+    ],
+)
+def test_quarto_reads_a_value_as_the_one_that_was_given(value: object, told: str) -> None:
+    folders = Folders(work=Path("/w"), out=Path("/o"), told=Path("/t"))
+    assert quarto.command(Path("/q"), "a.qmd", {"p": value})(folders)[-2:] == ("-P", f"p:{told}")
+    assert yaml.safe_load(told) == value
 
 
 DECLARES = "title: Figures\nrsc_output_files: [out.csv, ../away.csv]\nrsc_email_subject: Figures\n"

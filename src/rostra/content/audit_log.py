@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,8 +31,13 @@ NOT_CHANGES = frozenset(
     ]
 )
 SECRET = frozenset(
-    {"password_hash", "key_hash", "token_hash", "token", "public_key", "value", "secrets", "image", "tokens"}
+    [
+        *("password_hash", "key_hash", "token_hash", "token", "public_key", "value", "secrets", "image", "tokens"),
+        "parameters",  # of a document; some are passwords
+    ]
 )
+# In a table's ``info``: (column, columns). Where the first is true, the others are one person's own.
+PRIVATE_WHERE = "audit-private-where"
 # What is written besides the changes that come through the API's routes.
 OTHER_ACTIONS = {
     "claim_token": "Make a publishing client's key pair one's own.",
@@ -195,13 +200,14 @@ def _with_rows(recorder: Recorder, state: ORMExecuteState, table: sa.Table) -> A
     for key, was in before.items():
         now = after.get(key)
         changed = [name for name, value in was.items() if now is None or now[name] != value]
+        private = _private(table, was.__getitem__)
         if changed:
             recorder.rows.append(
                 {
                     "table": table.name,
                     "key": "/".join(str(part) for part in key),
-                    "before": {name: _kept(name, was[name]) for name in changed},
-                    "after": None if now is None else {name: _kept(name, now[name]) for name in changed},
+                    "before": {name: _kept(name, was[name], private) for name in changed},
+                    "after": None if now is None else {name: _kept(name, now[name], private) for name in changed},
                 }
             )
     return result
@@ -213,8 +219,9 @@ def _record(recorder: Recorder, sync: SyncSession, row: Any) -> None:
     if table in NOT_CHANGES:
         return
     before, after = {}, {}
+    private = _private(state.mapper.local_table, lambda name: getattr(row, name))
     for attribute in state.mapper.column_attrs:
-        was, now = _values(attribute.key, state.attrs[attribute.key].history)
+        was, now = _values(attribute.key, state.attrs[attribute.key].history, private)
         if row in sync.dirty and was == now and not state.attrs[attribute.key].history.has_changes():
             continue
         before[attribute.key], after[attribute.key] = was, now
@@ -231,16 +238,22 @@ def _record(recorder: Recorder, sync: SyncSession, row: Any) -> None:
     )
 
 
-def _values(name: str, history: Any) -> tuple[Any, Any]:
+def _private(table: Any, value_of: Callable[[str], Any]) -> Collection[str]:
+    """Return which of a row's columns are nobody else's business."""
+    column, columns = table.info.get(PRIVATE_WHERE, ("", ()))
+    return columns if column and value_of(column) else ()
+
+
+def _values(name: str, history: Any, private: Collection[str]) -> tuple[Any, Any]:
     was = (history.deleted or history.unchanged or (None,))[0]
     now = (history.added or history.unchanged or (None,))[0]
-    return (_kept(name, was), _kept(name, now))
+    return (_kept(name, was, private), _kept(name, now, private))
 
 
-def _kept(name: str, value: Any) -> Any:
+def _kept(name: str, value: Any, private: Collection[str]) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if name in SECRET:
+    if name in SECRET or name in private:
         return "…"
     if isinstance(value, dt.datetime):
         return value.isoformat()

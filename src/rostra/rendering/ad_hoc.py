@@ -6,7 +6,7 @@ They are private, in no list but their owner's, have no schedule, and are remove
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,7 +54,14 @@ def check_names(declared: Sequence[Parameter], given: Mapping[str, Any]) -> None
 
 
 async def create(
-    session: AsyncSession, item: Item, base: Variant, who: Principal, *, given: Mapping[str, Any], now: dt.datetime
+    session: AsyncSession,
+    item: Item,
+    base: Variant,
+    who: Principal,
+    *,
+    given: Mapping[str, Any],
+    declared: Sequence[Parameter] = (),
+    now: dt.datetime,
 ) -> tuple[Variant, list[str]]:
     """Add one with the values of ``base`` and those given; return the folders of older ones to remove, too.
 
@@ -66,18 +73,16 @@ async def create(
     if len(await _unfinished(session, who.user_id)) >= MOST_AT_ONCE:
         raise TooManyAtOnce
     values = checked_parameters({"parameters": {**base.parameters, **given}}, item)
-    variant = await variants.create(
-        session, item, who.user_id, {"name": name_for(given), "visibility": PRIVATE, "parameters": values}, now
-    )
-    variant.ad_hoc = True
-    await session.flush()
+    hidden = frozenset(one.name for one in declared if one.input == "password")
+    wanted = {"name": name_for(given, hidden), "visibility": PRIVATE, "parameters": values}
+    variant = await variants.create(session, item, who.user_id, wanted, now, ad_hoc=True)
     older = sa.select(Variant).where(*mine).order_by(Variant.id.desc()).offset(_KEPT)
     return variant, await _remove(session, (await session.execute(older)).scalars().all())
 
 
-def name_for(given: Mapping[str, Any]) -> str:
-    """Return what it is called: its values."""
-    said = ", ".join(f"{name}: {value}" for name, value in given.items())
+def name_for(given: Mapping[str, Any], hidden: Collection[str] = ()) -> str:
+    """Return what it is called: its values, but for those that are ``hidden``."""
+    said = ", ".join(f"{name}: {'…' if name in hidden else value}" for name, value in given.items())
     said = " ".join(said.split()) or "As it is"
     return said if len(said) <= _LONGEST_NAME else said[: _LONGEST_NAME - 1] + "…"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,10 @@ from rostra.rendering.parameters_declared import metadata_of_file
 
 _OUTPUT = re.compile(r"^\s*output-dir:\s*['\"]?([\w./ -]{1,200}?)['\"]?\s*$", re.MULTILINE)
 _USUAL_OUTPUTS = ("_site", "_book", "_manuscript", "docs")
+# Text that YAML reads as itself: it begins with a letter, and is none of the words for values.
+_PLAIN = re.compile(
+    r"(?!(?:true|false|yes|no|on|off|y|n|null)$)[A-Za-z](?:[\w./ -]{0,998}[\w./-])?", re.ASCII | re.IGNORECASE
+)
 _ERROR = re.compile(r"^(ERROR|Error|\w*Error:|Quitting from)")
 
 
@@ -21,11 +26,19 @@ def command(quarto: Path, document: str, parameters: Mapping[str, Any]) -> Calla
     """Return what makes the command that renders ``document`` (``.``: the project)."""
 
     def argv(_folders: Folders) -> Sequence[str]:
-        given = [word for name, value in parameters.items() for word in ("-P", f"{name}:{value}")]
+        given = [word for name, value in parameters.items() for word in ("-P", f"{name}:{_told(value)}")]
         # The last part alone: the program starts in the document's folder.
         return (str(quarto), "render", Path(document).name or ".", *given)
 
     return argv
+
+
+def _told(value: Any) -> str:
+    """Return a value as Quarto reads one, which is YAML; text that would be read as something else is quoted.
+
+    It may come from anybody who may read the document, and a tag such as ``!expr`` has a meaning of its own there.
+    """
+    return value if isinstance(value, str) and _PLAIN.fullmatch(value) else json.dumps(value)
 
 
 def finish(document: str) -> Callable[[Folders], str]:

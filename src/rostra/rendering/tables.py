@@ -34,7 +34,10 @@ class Variant(Table):
     email_all: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[dt.datetime]
 
-    __table_args__ = (sa.UniqueConstraint("item_id", "key"),)
+    __table_args__ = (
+        sa.UniqueConstraint("item_id", "key"),
+        {"info": {"audit-private-where": ("ad_hoc", ("name",))}},  # its name is its values
+    )
 
 
 class Subscriber(Table):

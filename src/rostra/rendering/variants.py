@@ -156,7 +156,13 @@ async def find_key(session: AsyncSession, item: Item, key: str) -> Variant | Non
 
 
 async def create(
-    session: AsyncSession, item: Item, owner_id: int, given: Mapping[str, object], now: dt.datetime
+    session: AsyncSession,
+    item: Item,
+    owner_id: int,
+    given: Mapping[str, object],
+    now: dt.datetime,
+    *,
+    ad_hoc: bool = False,
 ) -> Variant:
     """Add a variant from ``name``, ``visibility`` and ``parameters``.
 
@@ -165,7 +171,7 @@ async def create(
     """
     name, visibility = _name(given), _visibility(given, PRIVATE)
     parameters = checked_parameters(given, item)
-    variant = _new(item, owner_id, name, now, visibility=visibility, parameters=parameters)
+    variant = _new(item, owner_id, name, now, visibility=visibility, parameters=parameters, ad_hoc=ad_hoc)
     session.add(variant)
     await session.flush()
     await change(session, item, variant, {name: given[name] for name in FLAGS if name in given})

@@ -75,7 +75,9 @@ async def begin(
         found = await variants_shapes.of_content(subject, base)
         ad_hoc.check_names(declared, values)
         now = live.clock.now()
-        made, folders = await ad_hoc.create(session, subject.item, found.variant, who, given=values, now=now)
+        made, folders = await ad_hoc.create(
+            session, subject.item, found.variant, who, given=values, declared=declared, now=now
+        )
         quiet = not access.may_edit(who, subject.facts)
         task = await live.reports.enqueue_render(session, subject.item, made, who.user_id, quiet=quiet)
         key, path = made.key, _path(subject, made.key)
