@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from support.moments import MovedClock
 
 from rostra.app.present import Present, exchanged, read_catalog
 from rostra.config.errors import ConfigProblems
@@ -53,6 +54,18 @@ async def test_what_would_be_refused_changes_nothing_and_is_said(read: Callable[
         await present.reload(refused)
     assert present.loaded is before
     assert [(line["log_level"], "NoSuch" in line["why"]) for line in said] == [("error", True)]
+
+
+async def test_a_day_that_comes_turns_a_python_without_a_reload(read: Callable[[str], Loaded], tmp_path: Path) -> None:
+    here, minor = os.path.realpath(sys.executable), ".".join(map(str, sys.version_info[:2]))
+    days = f"Deprecated = {minor} from 2026-09-02\nRetired = {minor} from 2026-09-04"
+    loaded, clock = read(f"[Python]\nEnabled = true\nExecutable = {here}\n{days}\n"), MovedClock()
+    present = Present(loaded, await read_catalog(loaded, tmp_path / "memory"), clock)
+    turned = []
+    for _ in range(5):
+        turned += [runtime.state.value for runtime in present.runtimes()]
+        clock.move(days=1)
+    assert turned == ["active", "deprecated", "deprecated", "retired", "retired"]
 
 
 async def test_a_reload_says_what_it_did(read: Callable[[str], Loaded]) -> None:
