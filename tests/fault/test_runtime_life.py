@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from support import interpreters
 from support.aftermath import complaints
 from support.configuring import rostra
 from support.direct import Direct, new_item, source
-from support.server import Server, running_server
+from support.server import BIN, Server, running_server
 from support.watching import until, within
 
 pytestmark = [pytest.mark.server, pytest.mark.fault, pytest.mark.interpreters, pytest.mark.xdist_group("runtime-life")]
@@ -121,6 +122,31 @@ def test_a_rehearsal_goes_on(world: World, phase: str) -> None:
     assert world.environments() == before, "what was built aside is removed"
     assert list((server.data_dir / "rehearsals").glob("*")) == []
     assert {item.told()["python"][1] for title, item in world.items.items() if title != "broken"} == {11}
+    assert complaints(server) == []
+
+
+def test_one_that_was_interrupted_is_tidied_and_goes_on(world: World) -> None:
+    """Ctrl-C ends it on the server, too; what was found out until then counts when it goes on."""
+    server, before, last = world.server, world.environments(), counted(world, "resolve")
+    named = ("--server", server.url, "--api-key", server.key)
+    command = [BIN / "rostra", "runtimes", "rehearse", "--retire", "3.11", "--onto", "3.13", "--fresh", *named]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as shown:
+        until(lambda: server.ask("/__api__/v1/rehearsals")[0]["state"] == "running", within(60), "it runs")
+        told = server.ask("/__api__/v1/rehearsals")[0]
+        until(lambda: found("resolve")(world, told, last), within(120), "something was found out")
+        shown.send_signal(signal.SIGINT)
+        _, said = shown.communicate(timeout=within(60))
+    assert f"--resume {told['id']}" in said
+    server.wait_for(told["task_id"])
+    assert server.ask(f"/__api__/v1/rehearsals/{told['id']}")["state"] == "cancelled"
+    assert world.environments() == before
+    assert list((server.data_dir / "rehearsals").glob("*")) == []
+    done = subprocess.run(
+        [*command[:3], "--resume", told["id"], *named], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert world.outcomes(told["id"]) == world.undisturbed
+    assert world.environments() == before
     assert complaints(server) == []
 
 

@@ -134,6 +134,10 @@ def test_beside_a_running_server_nothing_is_built(server: Server, published: dic
     told = json.loads(done.stdout)
     assert "nothing is built or started here" in done.stderr
     assert {each["depth"] for each in told["items"]} <= {"match", "static"}
+    assert "--rebuild-safe" not in done.stderr
+    refused = rostra(server, "retire", "3.8", "--config", str(server.config), check=False)
+    assert refused.returncode == 1
+    assert "the last rehearsal started nothing" in refused.stderr
 
 
 @pytest.mark.fault
