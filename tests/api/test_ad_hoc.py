@@ -84,6 +84,31 @@ async def test_nobody_reads_its_values_in_the_audit_log(world: api.World) -> Non
         assert "atlantis" not in json.dumps(await root.read(f"v1/audit_logs/{one['id']}"))
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"region": "a\0b"},
+        {"region": ["a\0b"]},
+        {"region": "a\ud800b"},
+        {"region": {"a\ud800b": 1}},
+        {"region": json.loads("[" * 200 + "]" * 200)},
+    ],
+)
+async def test_values_that_could_not_be_stored_or_told_are_refused(world: api.World, values: dict[str, Any]) -> None:
+    made = await parameterised(world)
+    ada = world.client("ada")
+    assert (await asked(world, made["guid"], parameters=values)).status_code == 400
+    sent = {"name": "South", "parameters": values}
+    assert (await ada.post(f"v1/content/{made['guid']}/variants", sent)).status_code == 400
+    assert await ada.read(f"v1/content/{made['guid']}/ad-hoc-variants") == []
+
+
+@pytest.mark.parametrize("key", ["a\0b", "a\ud800b"])
+async def test_a_key_that_no_variant_can_have_is_none(world: api.World, key: str) -> None:
+    made = await parameterised(world)
+    assert (await asked(world, made["guid"], variant_key=key)).status_code == 404
+
+
 def test_a_password_is_no_part_of_its_name() -> None:
     assert ad_hoc.name_for({"region": "west", "code": "open sesame"}, {"code"}) == "region: west, code: …"
 

@@ -137,6 +137,7 @@ def test_a_file_is_read_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "{value: 1, label: 0x" + "f" * 9_000 + "}",
         "{value: 1, min: 0x" + "f" * 9_000 + "}",
         r'"\uD800"',
+        "[" * 100 + "]" * 100,
     ],
 )
 def test_a_header_of_nonsense_has_none(value: str) -> None:

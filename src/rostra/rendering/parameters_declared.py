@@ -28,6 +28,7 @@ _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticErr
 _LARGEST_HEADER = 65_536
 _LARGEST_NOTEBOOK = 20_000_000
 _MOST = 100
+_DEEPEST = 32
 _HEADER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"^#'? ?")
 _MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)
@@ -223,16 +224,22 @@ def _number(value: Any) -> float | None:
     return float(value) if good else None
 
 
-def _json(value: Any) -> Any:
-    """Return the value as JSON has it; None for what JSON has not."""
+def _json(value: Any, depth: int = 0) -> Any:
+    """Return the value as JSON has it; None for what JSON has not.
+
+    Raises:
+        ValueError: no answer may hold lists in lists as deep as that.
+    """
+    if depth > _DEEPEST:
+        raise ValueError(depth)
     if isinstance(value, _Expression):
         return None
     if isinstance(value, dt.date | dt.datetime):
         return value.isoformat(*((" ", "seconds") if isinstance(value, dt.datetime) else ()))
     if isinstance(value, list | tuple):
-        return [_json(one) for one in value[:1000]]
+        return [_json(one, depth + 1) for one in value[:1000]]
     if isinstance(value, dict):
-        return {str(key): _json(one) for key, one in list(value.items())[:1000]}
+        return {str(key): _json(one, depth + 1) for key, one in list(value.items())[:1000]}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import keyword
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.auth.principals import Principal
 from rostra.content import access
 from rostra.content.access import Facts
+from rostra.content.names import storable
 from rostra.content.tables import Item, Rendering
 from rostra.db.engine import alone
 from rostra.errors import Conflict, Invalid, NotFound
@@ -27,6 +29,7 @@ KEY_LENGTH = 8
 FLAGS = ("email_collaborators", "email_viewers", "email_all")
 LONGEST_NAME = 200
 _LARGEST_PARAMETERS = 65_536
+_DEEPEST = 32
 _R_NAME = re.compile(r"[^\W\d][\w.-]{0,199}")
 
 
@@ -151,6 +154,8 @@ async def keys(session: AsyncSession, item: Item) -> dict[int, str]:
 
 
 async def find_key(session: AsyncSession, item: Item, key: str) -> Variant | None:
+    if not storable(key):  # the database would not even look
+        return None
     wanted = sa.select(Variant).where(Variant.item_id == item.id, Variant.key == key)
     return (await session.execute(wanted)).scalar_one_or_none()
 
@@ -256,9 +261,20 @@ async def history(session: AsyncSession, variant: Variant) -> Sequence[Rendering
     return (await session.execute(wanted.order_by(Rendering.id.desc()))).scalars().all()
 
 
+def _good(value: object, depth: int = 0) -> bool:
+    """Say whether databases and programs can hold a value that came as JSON."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return depth < _DEEPEST and all(storable(key) and _good(one, depth + 1) for key, one in value.items())
+    if isinstance(value, list):
+        return depth < _DEEPEST and all(_good(one, depth + 1) for one in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _name(given: Mapping[str, object]) -> str:
     name = given.get("name")
-    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or "\0" in name:
+    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or not storable(name):
         raise BadVariant("name", f"1 to {LONGEST_NAME} characters are needed")
     return name.strip()
 
@@ -284,6 +300,8 @@ def checked_parameters(given: Mapping[str, object], item: Item) -> dict[str, Any
         good = _is_python_name(name) if kind is None or kind.python else _R_NAME.fullmatch(name) is not None
         if not good:
             raise BadVariant("parameters", f"{name[:40]!r} is not the name of a variable")
+    if not _good(parameters):
+        raise BadVariant("parameters", f"a text has letters nothing can hold, or lists are more than {_DEEPEST} deep")
     if len(json.dumps(parameters)) > _LARGEST_PARAMETERS:
         raise BadVariant("parameters", f"together they are longer than {_LARGEST_PARAMETERS} characters")
     return parameters
