@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
@@ -11,6 +12,8 @@ from support.controlling import World
 
 from rostra.content.tables import Job
 from rostra.db.engine import transaction
+from rostra.jobs import queue
+from rostra.jobs.tables import Task
 
 pytestmark = pytest.mark.anyio
 
@@ -140,8 +143,15 @@ CELL = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "re
 
 
 async def parameterised(world: World) -> str:
-    """Return a document everybody with an account may read, whose notebook takes two values."""
-    guid = await world.document("logged_in")
+    """Return a document everybody with an account may read, whose notebook takes two values.
+
+    Another server works on it, so that what is asked for waits.
+    """
+    guid, now = await world.document("logged_in"), world.house.clock.now()
+    async with transaction(world.control.tools.sessions) as session:
+        task = await queue.enqueue(session, "deploy", {}, now, subject=guid)
+        taken = {"started_at": now, "leased_until": now + dt.timedelta(days=1), "worker": "another server's"}
+        await session.execute(sa.update(Task).where(Task.id == task).values(**taken))
     row = await world.row(guid)
     folder = world.control.tools.places.app(guid, row.live_bundle_id or 0)
     folder.mkdir(parents=True, exist_ok=True)
