@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from rostra.content.tables import Bundle
 from rostra.db.engine import transaction
 from rostra.execution import logs
 from rostra.jobs.tables import Task
+from rostra.mail.tables import Mail
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(find(Settings()) is None, reason="git is not installed")]
 
@@ -384,3 +385,77 @@ async def test_a_bundle_the_disk_has_no_room_for_is_taken_back(
     monkeypatch.undo()
     assert (await deployed(world, guid))["code"] == 0
     assert (await repository(world, guid))["last_error"] is None
+
+
+@pytest.fixture
+async def mailing(house: House) -> AsyncIterator[World]:
+    """A server that writes mail into files, and people with addresses."""
+    with (house.folder / "rostra.gcfg").open("a") as config:
+        config.write("[Server]\nEmailProvider = file\nSenderEmail = rostra@example.org\n")
+    async with house.open() as world:
+        await world.people()
+        for name in ("ada", "bob"):
+            who = (await world.api("GET", "user", name=name))["guid"]
+            await world.api("PUT", f"users/{who}", {"email": f"{name}@example.org"}, name="root")
+        yield world
+
+
+async def letters(world: World) -> list[tuple[str, str]]:
+    """Return (to, text) of every mail that was asked for, in order."""
+    async with transaction(world.control.tools.reading) as session:
+        found = (await session.execute(sa.select(Mail).order_by(Mail.id))).scalars()
+        return [(mail.recipient, mail.text) for mail in found]
+
+
+async def followed(world: World, remote: Remote) -> str:
+    """Return an item whose repository is polled, and in whose failures bob, who may not change it, is interested."""
+    remote.site("one")
+    guid = await linked(world, remote, polling=True)
+    await deployed(world, guid)
+    bob = (await world.api("GET", "user", name="bob"))["guid"]
+    await world.api("PUT", f"content/{guid}/failure-subscribers/{bob}")
+    return guid
+
+
+async def test_who_must_know_is_mailed_once_when_polling_begins_to_fail(
+    mailing: World, remote: Remote, server: GitServer
+) -> None:
+    await followed(mailing, remote)
+    server.down = True
+    for _ in range(3):
+        assert "cannot be reached" in (await polled(mailing))[0]
+    (to_ada, to_bob) = await letters(mailing)
+    assert (to_ada[0], to_bob[0]) == ("ada@example.org", "bob@example.org")
+    assert "cannot be reached" in to_ada[1]
+    assert f"main of {remote.url}" in to_ada[1]
+    assert "cannot be reached" not in to_bob[1]
+    assert remote.url not in to_bob[1], "he may not change it"
+
+    server.down = False
+    assert await polled(mailing) == [""]
+    assert len(await letters(mailing)) == 2
+    server.down = True
+    await polled(mailing)
+    assert len(await letters(mailing)) == 4, "it had worked in between"
+
+
+async def test_a_commit_that_polling_cannot_deploy_is_mailed_and_leaves_by_the_postman(
+    mailing: World, remote: Remote
+) -> None:
+    await followed(mailing, remote)
+    remote.commit(index_dot_html="x", manifest_dot_json={**MANIFEST, "metadata": {"appmode": "python-api"}})
+    (error,) = await polled(mailing)
+    await polled(mailing)
+    assert [to for to, _ in await letters(mailing)] == ["ada@example.org", "bob@example.org"]
+    assert error in (await letters(mailing))[0][1]
+    async with asyncio.timeout(60):
+        while len(list((mailing.house.folder / "mail").glob("*.eml"))) < 2:
+            await asyncio.sleep(0.01)
+
+
+async def test_who_asks_for_a_deploy_themselves_gets_no_mail(mailing: World, remote: Remote, server: GitServer) -> None:
+    guid = await followed(mailing, remote)
+    server.down = True
+    assert (await deployed(mailing, guid))["code"] == 1
+    await polled(mailing)
+    assert await letters(mailing) == []

@@ -53,13 +53,17 @@ class Remote:
 @dataclass
 class GitServer:
     """``account`` is asked of everybody when there is one; ``moved`` answers a path with a redirect; ``seen`` are the
-    paths and Authorization headers of the requests."""
+    paths and Authorization headers of the requests. With ``hold`` the next fetch of a commit sets ``held`` and waits
+    for ``go_on``, as one over a slow line would."""
 
     folder: Path
     account: tuple[str, str] | None = None
     moved: dict[str, str] = field(default_factory=dict)
     seen: list[tuple[str, str]] = field(default_factory=list)
     down: bool = False
+    hold: bool = False
+    held: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
     port: int = 0
 
     @property
@@ -123,6 +127,10 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             if server.down:
                 self._plain(503)
                 return
+            if server.hold and b"command=fetch" in body:
+                server.hold = False
+                server.held.set()
+                server.go_on.wait(600)
             name = parts.path.split("/")[1]
             if name in server.moved:
                 self._plain(302, Location=server.moved[name] + self.path.removeprefix(f"/{name}"))

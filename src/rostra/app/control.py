@@ -196,7 +196,7 @@ def _composed(
     )
     postman = Postman(tools.sessions, tools.reading, tools.settings, tools.clock)
     reports = Reports(tools=tools, tasks=tasks, render=renderer, postman=postman)
-    from_git = GitWork(tools=tools, tasks=tasks, shop=shop, git=git)
+    from_git = GitWork(tools=tools, tasks=tasks, shop=shop, postman=postman, git=git)
     sampling = Sampling(tools, launcher, renderer.doing)
     passwords = Passwords()
     oauth = OAuthTokens(tools.sessions, tools.reading, tools.box, tools.clock)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rostra.app import git_notices
 from rostra.app.job_log import JobLog
 from rostra.app.work import WorkShop
 from rostra.config.sections import Settings
@@ -32,6 +33,7 @@ from rostra.jobs.queue import Limits, Work
 from rostra.jobs.tables import Task
 from rostra.jobs.tasks import Tasks
 from rostra.jobs.worker import Handler
+from rostra.mail.postman import Postman
 
 log = structlog.get_logger()
 
@@ -84,6 +86,7 @@ class GitWork:
     tools: Tools
     tasks: Tasks
     shop: WorkShop
+    postman: Postman
     git: Git | None
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -157,7 +160,7 @@ class GitWork:
         try:
             head = await self._git().branch(place.url, place.branch)
         except Problem as why:
-            await self._not_read(guid, place, str(why))
+            await self._not_read(guid, place, str(why), poll=work.id)
             raise
         if head.commit == row.commit:
             await self._settled(guid, place, Fetched(head.commit, row.tree or ""), row.deploy_error or "")
@@ -165,7 +168,9 @@ class GitWork:
         output.say(f"{place.branch} of {place.url} moved to {head.commit}")
         async with transaction(self.tools.sessions) as session:
             job = await self._begin_job(session, item)
-        await self._update(guid, row, job, output, user_id=row.changed_by_id, activate=True, known_tree=row.tree or "")
+        await self._update(
+            guid, row, job, output, user_id=row.changed_by_id, activate=True, known_tree=row.tree or "", poll=work.id
+        )
 
     async def _update(
         self,
@@ -177,8 +182,12 @@ class GitWork:
         user_id: int | None,
         activate: bool,
         known_tree: str = "",
+        poll: str = "",
     ) -> None:
-        """What was fetched is written down as known only at the end: a poll that was interrupted finds it new again."""
+        """What was fetched is written down as known only at the end: a poll that was interrupted finds it new again.
+
+        ``poll`` is the task that polls; empty when somebody asked, who sees then what comes of it.
+        """
         place, found, bundle_id = repositories.place(row), None, None
         try:
             async with JobLog(self.tools, guid, job, output) as log:
@@ -189,7 +198,10 @@ class GitWork:
                 await self.shop.deploy_now(Order(guid=guid, bundle_id=bundle_id, activate=activate), output)
         except (Problem, OSError) as why:
             said = str(why) if isinstance(why, Problem) else f"this server could not keep it: {why.strerror or why}"
-            await (self._settled(guid, place, found, said) if found else self._not_read(guid, place, said))
+            if found:
+                await self._settled(guid, place, found, said, poll=poll)
+            else:
+                await self._not_read(guid, place, said, poll=poll)
             raise
         await self._settled(guid, place, found)
 
@@ -281,18 +293,29 @@ class GitWork:
         same = (each for each in recent if each.state != "failed" and dict(each.metadata_) == dict(source))
         return next((each.id for each in same if self.tools.places.archive(guid, each.id).is_file()), None)
 
-    async def _settled(self, guid: str, place: Location, found: Fetched, why_not: str = "") -> None:
+    async def _settled(self, guid: str, place: Location, found: Fetched, why_not: str = "", *, poll: str = "") -> None:
         async with transaction(self.tools.sessions) as session:
             if row := await _same(session, guid, place):
                 now, again = self.tools.clock.now(), self.tools.settings().git.polling_interval
                 read = repositories.Read(found.commit, found.tree, now, why_not)
-                await repositories.settle(session, row, read, again)
+                fails_now = await repositories.settle(session, row, read, again)
                 self.tasks.bell.ring_after(session, repositories.CHANGED)
+                if fails_now and poll:
+                    await self._tell(session, guid, row, why_not, poll)
+        self.postman.wake()
 
-    async def _not_read(self, guid: str, place: Location, why: str) -> None:
+    async def _not_read(self, guid: str, place: Location, why: str, *, poll: str) -> None:
         async with transaction(self.tools.sessions) as session:
-            if row := await _same(session, guid, place):
-                await repositories.not_read(session, row, why)
+            row = await _same(session, guid, place)
+            if row and await repositories.not_read(session, row, why) and poll:
+                await self._tell(session, guid, row, why, poll)
+        self.postman.wake()
+
+    async def _tell(self, session: AsyncSession, guid: str, row: Repository, why: str, poll: str) -> None:
+        """Mail that polling fails now, with the note of it: neither is there without the other."""
+        item = await items.get(session, guid)
+        count = await git_notices.tell(session, self.tools, item, row, why, poll=poll)
+        log.warning("a repository could not be followed", item=guid, mailed=count)
 
 
 async def _same(session: AsyncSession, guid: str, place: Location) -> Repository | None:

@@ -150,17 +150,25 @@ class Read:
     why_not: str = ""
 
 
-async def settle(session: AsyncSession, row: Repository, read: Read, again: dt.timedelta) -> None:
-    """Write down what was read and what became of it; the repository is looked at ``again`` after that time."""
+async def settle(session: AsyncSession, row: Repository, read: Read, again: dt.timedelta) -> bool:
+    """Write down what was read and what became of it; the repository is looked at ``again`` after that time.
+
+    Return whether it was well before and is not now.
+    """
+    was_well = last_error(row) is None
     row.commit, row.tree, row.fetched_at, row.poll_error = read.commit, read.tree, read.at, None
     row.deploy_error = read.why_not[:LONGEST_ERROR] or None
     row.next_poll = read.at + again if _is_polled(row) else None
     await session.flush()
+    return was_well and bool(read.why_not)
 
 
-async def not_read(session: AsyncSession, row: Repository, why: str) -> None:
+async def not_read(session: AsyncSession, row: Repository, why: str) -> bool:
+    """Write down why it could not be read; return whether it was well before."""
+    was_well = last_error(row) is None
     row.poll_error = why[:LONGEST_ERROR]
     await session.flush()
+    return was_well
 
 
 def last_error(row: Repository) -> str | None:

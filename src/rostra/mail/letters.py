@@ -92,6 +92,17 @@ def failure(
     return Letter(subject=f"{told.title} could not be rendered", text=text, html=html)
 
 
+def not_updated(told: Told, *, why: str, source: str, every: dt.timedelta) -> Letter:
+    """Return the letter about content that could not be updated from ``source``, which is looked at ``every`` so often.
+
+    ``why`` and ``source`` are empty for who may not see them.
+    """
+    minutes = max(1, round(every.total_seconds() / 60))
+    again = "minute" if minutes == 1 else f"{minutes} minutes"
+    text, html = _written("not_updated", told=told, why=why, source=source, again=again)
+    return Letter(subject=f"{told.title} could not be updated from Git", text=text, html=html)
+
+
 def trial(server: str, url: str, asked_by: str) -> Letter:
     """Return the letter an administrator sends to see that mail works."""
     text, html = _written("trial", server=server, url=url, asked_by=asked_by)

@@ -107,7 +107,7 @@ async def send(session: AsyncSession, tools: Tools, edition: Edition, to: Sequen
         subject=facts.subject,
         own=facts.text if facts.own else None,
     )
-    return await _post(session, tools, [(reader, letter) for reader in to], key)
+    return await post(session, tools, [(reader, letter) for reader in to], key)
 
 
 async def complain(session: AsyncSession, tools: Tools, item: Item, variant: Variant, why: Problem, *, job: str) -> int:
@@ -121,16 +121,17 @@ async def complain(session: AsyncSession, tools: Tools, item: Item, variant: Var
             why=why.message,
             hint=why.hint,
             lines=_decisive(why) if reader.may_edit else (),
-            logs_url=f"{_page(tools, item)}/logs?job={job}",
+            logs_url=f"{settings_page(tools, item)}/logs?job={job}",
             scheduled=True,
             kept=last.rendered_at if last else None,
         )
 
     found = await watchers(session, item, variant)
-    return await _post(session, tools, [(reader, letter(reader)) for reader in found], f"{job}/failure")
+    return await post(session, tools, [(reader, letter(reader)) for reader in found], f"{job}/failure")
 
 
-async def _post(session: AsyncSession, tools: Tools, mails: Sequence[tuple[Reader, Letter]], key: str) -> int:
+async def post(session: AsyncSession, tools: Tools, mails: Sequence[tuple[Reader, Letter]], key: str) -> int:
+    """Put each letter in the outbox, once for each ``key`` and person; return how many. Without mail, none."""
     settings = tools.settings()
     if not is_on(settings):
         return 0
@@ -159,7 +160,7 @@ def _url(tools: Tools, item: Item, variant: Variant) -> str:
     return base if variant.is_default else f"{base}v{variant.key}/"
 
 
-def _page(tools: Tools, item: Item) -> str:
+def settings_page(tools: Tools, item: Item) -> str:
     return f"{tools.server_url}{tools.settings().server.dashboard_path.rstrip('/')}/apps/{item.guid}"
 
 
@@ -169,7 +170,7 @@ def _told(tools: Tools, item: Item, variant: Variant, rendering: Rendering | Non
         server=tools.settings().server.system_display_name,
         title=title if variant.is_default else f"{title} – {variant.name}",
         url=_url(tools, item, variant),
-        settings_url=_page(tools, item),
+        settings_url=settings_page(tools, item),
         at=rendering.rendered_at if rendering else tools.clock.now(),
     )
 

@@ -50,7 +50,7 @@ class Subscriber(Table):
 
 
 class FailureSubscriber(Table):
-    """Somebody besides the owner who hears when a scheduled rendering of an item fails."""
+    """Somebody besides the owner who hears when a scheduled rendering of an item, or polling its repository, fails."""
 
     __tablename__ = "failure_subscribers"
 

@@ -53,6 +53,11 @@ async def watchers(session: AsyncSession, item: Item, variant: Variant) -> list[
     """Return who hears of a failed rendering: the owner and those who asked for it."""
     if variant.visibility == PRIVATE:
         return await _allowed(session, item, {variant.owner_id})
+    return await watchers_of_item(session, item)
+
+
+async def watchers_of_item(session: AsyncSession, item: Item) -> list[Reader]:
+    """Return who hears of failures of an item as a whole."""
     asked = {user.id for user in await subscribers(session, FailureSubscriber, item.id)}
     return await _allowed(session, item, {item.owner_id} | asked)
 

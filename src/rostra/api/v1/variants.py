@@ -134,7 +134,7 @@ async def list_renderings(
 
 @router.get("/v1/content/{guid}/failure-subscribers")
 async def list_failure_subscribers(subject: Inspected, sight: Shown) -> list[Reader]:
-    """The people who hear, besides the owner, when a scheduled rendering fails."""
+    """The people who hear, besides the owner, when a scheduled rendering, or polling the repository, fails."""
     people = await variants_people.subscribers(subject.session, FailureSubscriber, subject.item.id)
     return variants_shapes.people(people, sight)
 
