@@ -208,7 +208,7 @@ async def _signed_in_elsewhere(there: Scene, _path: str) -> Call:
 
 @case("DELETE /v1/environments/{guid}/permissions/{permission_guid}")
 async def _environment_permission(there: Scene, _path: str) -> Call:
-    body = {"principal_guid": there.world.users["bob"].guid}
+    body = {"user_guid": there.world.users["bob"].guid}
     made = await there.world.client("root").made(f"v1/environments/{there.ids['environment']}/permissions", body)
     return Call(ids={"permission_guid": made["guid"]})
 

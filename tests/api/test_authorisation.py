@@ -180,7 +180,7 @@ def body_of(scene: Scene, operation: Operation) -> Any:
         "/v1/environments/{guid}": {"title": "x"},
         "/v1/system/documentation": {"content": "# Welcome"},
         "/v1/system/service-tokens": {"name": f"another of {scene.ids['guid']}", "scopes": ["audit:read"]},
-        "/v1/environments/{guid}/permissions": {"principal_guid": scene.world.users["bob"].guid},
+        "/v1/environments/{guid}/permissions": {"user_guid": scene.world.users["bob"].guid},
     }
     return bodies.get(operation.path, {})
 

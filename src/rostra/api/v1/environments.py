@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Required
+from typing import Annotated, Any, Required
 
 from pydantic import Field
 from starlette.requests import Request
@@ -14,9 +14,8 @@ from rostra.api.answers import Router
 from rostra.api.edge import Administrator, Known, Live, Reading, Writing
 from rostra.clock import wire_time
 from rostra.content import image_environments
-from rostra.content.image_environments import EnvironmentChanged, EnvironmentPermission, NoSuchEnvironment
+from rostra.content.image_environments import EnvironmentChanged
 from rostra.content.tables import ImageEnvironment
-from rostra.ids import new_guid
 from rostra.wire import Guid, Id, Time, choice, one_of, text
 
 router = Router()
@@ -33,8 +32,27 @@ class InstallationsBody(TypedDict):
     installations: Annotated[list[InstallationBody], Field(max_length=100)]
 
 
+class VolumeSourceBody(TypedDict, total=False):
+    """``nfs`` needs ``nfs_host`` and ``nfs_export_path``, ``pvc`` needs ``pvc_name``."""
+
+    volume_type: Required[Annotated[Any, choice(image_environments.VOLUMES)]]
+    nfs_host: Annotated[Any, text(1, 1024, null=True)]
+    nfs_export_path: Annotated[Any, text(1, 1024, null=True)]
+    pvc_name: Annotated[Any, text(1, 1024, null=True)]
+
+
+class VolumeTargetBody(TypedDict, total=False):
+    path: Required[Annotated[Any, text(1, 1024)]]
+    read_only: bool | None
+
+
+class VolumeMountBody(TypedDict):
+    source: VolumeSourceBody
+    target: VolumeTargetBody
+
+
 class EnvironmentBody(TypedDict, total=False):
-    title: Required[Annotated[Any, text(1, 255)]]
+    title: Annotated[Any, text(1, 255, null=True)]
     description: _Long
     matching: Annotated[Any, choice(image_environments.MATCHING, null=True)]
     supervisor: _Long
@@ -42,6 +60,7 @@ class EnvironmentBody(TypedDict, total=False):
     quarto: InstallationsBody | None
     r: InstallationsBody | None
     tensorflow: InstallationsBody | None
+    volume_mounts: Annotated[list[VolumeMountBody], Field(max_length=image_environments.MOST_MOUNTS)] | None
 
 
 class NewEnvironmentBody(EnvironmentBody, total=False):
@@ -52,8 +71,10 @@ class NewEnvironmentBody(EnvironmentBody, total=False):
 
 
 class EnvironmentPermissionBody(TypedDict, total=False):
-    principal_guid: Required[Annotated[Any, text(1, 64)]]
-    principal_type: Annotated[Any, choice(("user", "group"))]
+    """One of the two."""
+
+    user_guid: Annotated[Any, text(1, 64, null=True)]
+    group_guid: Annotated[Any, text(1, 64, null=True)]
 
 
 New = Annotated[dict[str, Any], edge.parsed(dict[str, Any], NewEnvironmentBody)]
@@ -70,32 +91,53 @@ class ImageInstallations(TypedDict):
     installations: list[ImageInstallation]
 
 
+class VolumeSource(TypedDict):
+    volume_type: Annotated[str, one_of(image_environments.VOLUMES)]
+    nfs_host: str | None
+    nfs_export_path: str | None
+    pvc_name: str | None
+
+
+class VolumeTarget(TypedDict):
+    path: str
+    read_only: bool
+
+
+class VolumeMount(TypedDict):
+    source: VolumeSource
+    target: VolumeTarget
+
+
 class EnvironmentShape(TypedDict):
+    """``managed_by`` is null: none comes from a configuration file."""
+
     id: Id
     guid: Guid
     created_time: Time
     updated_time: Time
-    title: str
+    title: str | None
     description: str | None
     cluster_name: str
     name: str
     environment_type: str
     matching: Annotated[str, one_of(image_environments.MATCHING)]
     supervisor: str | None
+    managed_by: None
     python: ImageInstallations | None
     quarto: ImageInstallations | None
     r: ImageInstallations | None
     tensorflow: ImageInstallations | None
+    volume_mounts: list[VolumeMount]
 
 
-class _Given(TypedDict):
+class EnvironmentPermissionShape(TypedDict):
+    """One of ``user_guid`` and ``group_guid`` is null."""
+
+    id: Id
     guid: Guid
-    principal_guid: str
-    principal_type: Literal["user", "group"]
-
-
-class EnvironmentPermissionShape(_Given):
     environment_guid: Guid
+    user_guid: Guid | None
+    group_guid: Guid | None
 
 
 def shape(row: ImageEnvironment) -> EnvironmentShape:
@@ -111,10 +153,22 @@ def shape(row: ImageEnvironment) -> EnvironmentShape:
         "environment_type": row.cluster_name,
         "matching": row.fields["matching"],
         "supervisor": row.fields["supervisor"],
+        "managed_by": None,
         "python": row.fields["python"],
         "quarto": row.fields["quarto"],
         "r": row.fields["r"],
         "tensorflow": row.fields["tensorflow"],
+        "volume_mounts": row.fields.get("volume_mounts", []),
+    }
+
+
+def _permitted(row: ImageEnvironment, one: dict[str, Any]) -> EnvironmentPermissionShape:
+    return {
+        "id": one["id"],
+        "guid": one["guid"],
+        "environment_guid": row.guid,
+        "user_guid": one["user_guid"],
+        "group_guid": one["group_guid"],
     }
 
 
@@ -176,8 +230,7 @@ async def list_environment_permissions(
 ) -> list[EnvironmentPermissionShape]:
     """Who may use an execution environment; nobody listed: everybody."""
     row = await image_environments.get(session, guid)
-    there: list[_Given] = row.fields.get("permissions", [])
-    return [{**given, "environment_guid": row.guid} for given in there]
+    return [_permitted(row, one) for one in image_environments.permissions(row)]
 
 
 @router.post("/v1/environments/{guid}/permissions", status_code=201)
@@ -189,12 +242,8 @@ async def add_environment_permission(
 ) -> EnvironmentPermissionShape:
     """Let a person or a group use it."""
     row = await image_environments.get(session, guid)
-    principal, kind = given.get("principal_guid"), given.get("principal_type", "user")
-    if not isinstance(principal, str) or not 1 <= len(principal) <= 64 or kind not in ("user", "group"):
-        raise EnvironmentPermission
-    made: _Given = {"guid": new_guid(), "principal_guid": principal, "principal_type": kind}
-    row.fields = {**row.fields, "permissions": [*row.fields.get("permissions", []), made]}
-    return {**made, "environment_guid": row.guid}
+    made = await image_environments.permit(session, row, given.get("user_guid"), given.get("group_guid"))
+    return _permitted(row, made)
 
 
 @router.delete("/v1/environments/{guid}/permissions/{permission_guid}", status_code=204)
@@ -206,9 +255,5 @@ async def delete_environment_permission(
 ) -> Response:
     """Take a permission away."""
     row = await image_environments.get(session, guid)
-    there = row.fields.get("permissions", [])
-    left = [one for one in there if one["guid"] != permission_guid]
-    if len(left) == len(there):
-        raise NoSuchEnvironment(permission_guid)
-    row.fields = {**row.fields, "permissions": left}
+    await image_environments.forbid(session, row, permission_guid)
     return Response(status_code=204)
