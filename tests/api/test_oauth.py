@@ -14,7 +14,19 @@ GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 USER = "urn:posit:connect:user-session-token"
 KEY = "urn:posit:connect:api-key"
 FIELDS = [
-    *("id", "guid", "created_time", "updated_time", "name", "description", "template", "auth_type", "config"),
+    *(
+        "id",
+        "guid",
+        "created_time",
+        "updated_time",
+        "name",
+        "description",
+        "template",
+        "auth_type",
+        "config",
+        "permissions",
+        "environment_variables",
+    ),
 ]
 
 

@@ -118,6 +118,19 @@ LEFT_OUT = (
         status=404,
     ),
     LeftOut(
+        what="Credentials of AWS",
+        why="they are had by the vendor's own protocol; an integration of this template is kept and given to content, "
+        "and an exchange through it is refused with code 250",
+        path="v1/oauth/templates/aws",
+        told={"description": "A record of how AWS is reached; this server asks it for nothing."},
+    ),
+    LeftOut(
+        what="Publishing clients that sign in by OAuth (`/.well-known/oauth-authorization-server`, its clients)",
+        why="clients that find no such server offer a key, or a token that is confirmed in a browser, instead",
+        path="v1/oauth/clients",
+        status=404,
+    ),
+    LeftOut(
         what="The experimental routes of 2021 (`v1/experimental/content`, `bundles`, `tasks`)",
         why="the same routes without `experimental` took their place years ago",
         path="v1/experimental/content",

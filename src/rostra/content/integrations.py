@@ -16,7 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rostra.auth.principals import Role
+from rostra.auth import errors as auth_errors
+from rostra.auth import groups, users
+from rostra.auth.principals import Principal, Role
+from rostra.auth.tables import Group, Membership
 from rostra.content.names import storable
 from rostra.content.tables import Association, Integration, Item
 from rostra.content.variables import Box
@@ -29,6 +32,7 @@ CONNECT = "connect"
 VENDORS_ONLY = frozenset({"aws"})  # templates whose provider is spoken to in a way of its own
 _SECRETS = frozenset({"client_secret", "private_key", "secret_access_key", "access_key", "password", "secret"})
 _LONGEST = 100_000  # characters of a whole configuration
+MOST_PERMISSIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,15 @@ class Template:
     name: str
     auth_type: str
     fields: tuple[str, ...]
+
+    @property
+    def description(self) -> str:
+        """What content gets through it, in a sentence."""
+        if self.id == CONNECT:
+            return "An API key of this server that acts for the visitor and ends by itself."
+        if self.id in VENDORS_ONLY:
+            return f"A record of how {self.name} is reached; this server asks it for nothing."
+        return f"An access token of {self.name}: each visitor's own, or that of an account of the integration."
 
 
 _OAUTH = ("auth_mode", "auth_type", "client_id", "client_secret", "authorization_uri", "token_uri", "scopes")
@@ -110,6 +123,17 @@ class BadIntegrationName(Invalid):
         super().__init__("an integration needs a name of 1 to 255 characters", hint="Give it one.")
 
 
+class BadIntegrationPermissions(Invalid):
+    code = "integration-permissions"
+    number = 261
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the permissions of an integration are not usable",
+            hint="Send a list of user_guid or group_guid, those of people and groups there are.",
+        )
+
+
 class BadAssociation(Invalid):
     code = "bad-association"
     number = 208
@@ -118,8 +142,32 @@ class BadAssociation(Invalid):
         super().__init__(f"the associations are not usable: {why}", hint="Send a list of oauth_integration_guid.")
 
 
-async def listing(session: AsyncSession) -> Sequence[Integration]:
-    return (await session.execute(sa.select(Integration).order_by(Integration.id))).scalars().all()
+async def listing(session: AsyncSession, who: Principal) -> Sequence[Integration]:
+    """Return those a person may use, oldest first."""
+    every = (await session.execute(sa.select(Integration).order_by(Integration.id))).scalars().all()
+    mine = await _names_of(session, who)
+    return [row for row in every if _usable(row, who, mine)]
+
+
+async def get_usable(session: AsyncSession, who: Principal, guid: str) -> Integration:
+    """Raises: NoSuchIntegration, also for one that only others may use."""
+    row = await get(session, guid)
+    if not _usable(row, who, await _names_of(session, who)):
+        raise NoSuchIntegration(guid)
+    return row
+
+
+def _usable(row: Integration, who: Principal, mine: frozenset[str]) -> bool:
+    """Return whether they may see it and give it to content of theirs: everybody, when nobody is named."""
+    named = {one["user_guid"] or one["group_guid"] for one in row.permissions}
+    return who.is_administrator or not named or not named.isdisjoint(mine)
+
+
+async def _names_of(session: AsyncSession, who: Principal) -> frozenset[str]:
+    """Return the guids permissions name somebody by: their own and their groups'."""
+    joined = sa.select(Group.guid).join(Membership, Membership.group_id == Group.id)
+    wanted = joined.where(Membership.user_id == who.user_id)
+    return frozenset({who.guid, *(await session.execute(wanted)).scalars()})
 
 
 async def get(session: AsyncSession, guid: str) -> Integration:
@@ -132,17 +180,18 @@ async def get(session: AsyncSession, guid: str) -> Integration:
 
 
 async def create(session: AsyncSession, box: Box, given: Mapping[str, Any], now: dt.datetime) -> Integration:
-    """Raises: UnknownTemplate, BadConfiguration, BadIntegrationName."""
+    """Raises: UnknownTemplate, BadConfiguration, BadIntegrationName, BadIntegrationPermissions."""
     name = given.get("template")
     template = TEMPLATES.get(name) if isinstance(name, str) else None
     if template is None:
         raise UnknownTemplate(name)
     row = Integration(
         guid=new_guid(),
-        name=_name(given.get("name")),
+        name=template.name if given.get("name") is None else _name(given["name"]),
         description=_description(given.get("description")),
         template=template.id,
         auth_type=_auth_type(template, given),
+        permissions=await _permissions(session, given.get("permissions") or []),
         created_at=now,
         updated_at=now,
     )
@@ -156,7 +205,7 @@ async def change(session: AsyncSession, box: Box, row: Integration, given: Mappi
     """Change what is given; of the configuration, the fields that are given.
 
     Raises:
-        TemplateChanged, BadConfiguration, BadIntegrationName
+        TemplateChanged, BadConfiguration, BadIntegrationName, BadIntegrationPermissions
     """
     if given.get("template") not in (None, row.template):
         raise TemplateChanged
@@ -170,8 +219,34 @@ async def change(session: AsyncSession, box: Box, row: Integration, given: Mappi
         if new.get("auth_type", row.auth_type) != row.auth_type:
             raise BadConfiguration("auth_type stays what it is; make another integration")
         _configure(row, box, {**row.config, **kept, **new})
+    if given.get("permissions") is not None:
+        row.permissions = await _permissions(session, given["permissions"])
     row.updated_at = now
     await session.flush()
+
+
+async def _permissions(session: AsyncSession, given: object) -> list[dict[str, str | None]]:
+    """Return who may use it, each once. The guid of a group that goes later stays: it lets nobody else in."""
+    if not isinstance(given, list) or len(given) > MOST_PERMISSIONS:
+        raise BadIntegrationPermissions
+    found: list[dict[str, str | None]] = []
+    for one in given:
+        permission = await _permission(session, one)
+        found += [] if permission in found else [permission]
+    return found
+
+
+async def _permission(session: AsyncSession, one: object) -> dict[str, str | None]:
+    user, group = (one.get("user_guid"), one.get("group_guid")) if isinstance(one, dict) else (None, None)
+    guid = group if user is None else user
+    if (user is None) == (group is None) or not isinstance(guid, str) or not storable(guid):
+        raise BadIntegrationPermissions
+    try:
+        if user is not None:
+            return {"user_guid": (await users.by_guid(session, guid.lower())).guid, "group_guid": None}
+        return {"user_guid": None, "group_guid": (await groups.by_guid(session, guid)).guid}
+    except (auth_errors.NoSuchUser, groups.NoSuchGroup) as why:
+        raise BadIntegrationPermissions from why
 
 
 def _auth_type(template: Template, given: Mapping[str, Any]) -> str:
@@ -243,25 +318,30 @@ async def of_integration(session: AsyncSession, row: Integration, visible: sa.Co
     return [Associated(guid, integration, at) for guid, integration, at in rows]
 
 
-async def associate(session: AsyncSession, item: Item, guids: Sequence[object], now: dt.datetime) -> None:
+async def associate(
+    session: AsyncSession, who: Principal, item: Item, guids: Sequence[object], now: dt.datetime
+) -> None:
     """Let the item use these integrations and no others; those it could use before keep their time.
 
     Raises:
-        BadAssociation: one is named twice, or there is none of that guid.
+        BadAssociation: one is named twice, there is none of that guid, or the caller may not use a new one.
     """
     if len(set(map(str, guids))) < len(guids):
         raise BadAssociation("one is named twice")
-    wanted = {}
+    there = (await session.execute(sa.select(Association).where(Association.item_id == item.id))).scalars().all()
+    had, mine = {old.integration_id for old in there}, await _names_of(session, who)
+    wanted = set()
     for guid in guids:
         try:
             row = await get(session, str(guid))
         except NoSuchIntegration as why:
             raise BadAssociation(why.message) from why
-        wanted[row.id] = row
-    there = await session.execute(sa.select(Association).where(Association.item_id == item.id))
-    for old in there.scalars().all():
-        if wanted.pop(old.integration_id, None) is None:
+        if row.id not in had and not _usable(row, who, mine):
+            raise BadAssociation(NoSuchIntegration(guid).message)
+        wanted.add(row.id)
+    for old in there:
+        if old.integration_id not in wanted:
             await session.delete(old)
-    for number in wanted:
+    for number in sorted(wanted - had):
         session.add(Association(item_id=item.id, integration_id=number, created_at=now))
     await session.flush()

@@ -329,7 +329,10 @@ class ImageEnvironment(Table):
 
 
 class Integration(Table):
-    """``secrets`` is the part of the configuration that is never given back, encrypted."""
+    """``secrets`` is the part of the configuration that is never given back, encrypted.
+
+    ``permissions`` name who may give it to content, by ``user_guid`` or ``group_guid``; none: everybody who publishes.
+    """
 
     __tablename__ = "integrations"
 
@@ -341,6 +344,7 @@ class Integration(Table):
     auth_type: Mapped[str]
     config: Mapped[dict[str, Any]] = mapped_column(default=dict)
     secrets: Mapped[str | None] = mapped_column(sa.Text)
+    permissions: Mapped[list[Any]] = mapped_column(sa.JSON, default=list)
     created_at: Mapped[dt.datetime]
     updated_at: Mapped[dt.datetime]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NotRequired, Required
 from urllib.parse import parse_qsl
 
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,12 +34,20 @@ from rostra.wire import Guid, Id, Time, choice, one_of, text
 router = Router()
 
 
+class IntegrationPermissionBody(TypedDict, total=False):
+    """One of the two."""
+
+    user_guid: Annotated[Any, text(null=True)]
+    group_guid: Annotated[Any, text(null=True)]
+
+
 class IntegrationBody(TypedDict, total=False):
-    """What is left out stays as it is, in ``config`` too."""
+    """What is left out stays as it is, in ``config`` too. ``permissions``: who may use it; ``[]``: every publisher."""
 
     name: Annotated[Any, text(1, 255)]
     description: Annotated[Any, text(most=4096, null=True)]
     config: dict[str, Any]
+    permissions: Annotated[list[IntegrationPermissionBody], Field(max_length=integrations.MOST_PERMISSIONS)]
 
 
 class NewIntegrationBody(IntegrationBody, total=False):
@@ -125,8 +134,18 @@ AuthType = Annotated[str, one_of((integrations.VIEWER, integrations.SERVICE, int
 TemplateName = Annotated[str, one_of(integrations.TEMPLATES)]
 
 
+class IntegrationPermission(TypedDict):
+    """One of the two is null."""
+
+    user_guid: Guid | None
+    group_guid: Guid | None
+
+
 class IntegrationShape(TypedDict):
-    """``config`` has the fields of its template; what is secret in it is never given back."""
+    """``config`` has the fields of its template; what is secret in it is never given back.
+
+    ``environment_variables`` is empty: no template here sets any.
+    """
 
     id: Id
     guid: Guid
@@ -137,6 +156,8 @@ class IntegrationShape(TypedDict):
     template: TemplateName
     auth_type: AuthType
     config: dict[str, Any]
+    permissions: list[IntegrationPermission]
+    environment_variables: list[str]
 
 
 class AssociationShape(TypedDict):
@@ -153,8 +174,10 @@ class AssociationShape(TypedDict):
 class TemplateShape(TypedDict):
     id: TemplateName
     name: str
+    description: str
     auth_type: AuthType
     fields: list[str]
+    options: list[str]
 
 
 class Credentials(TypedDict):
@@ -201,6 +224,8 @@ def shape(row: Integration) -> IntegrationShape:
         "template": row.template,
         "auth_type": row.auth_type,
         "config": row.config,
+        "permissions": row.permissions,
+        "environment_variables": [],
     }
 
 
@@ -243,13 +268,20 @@ async def get_template(key: str, who: Publisher) -> TemplateShape:  # noqa: ARG0
 
 
 def _template(one: integrations.Template) -> TemplateShape:
-    return {"id": one.id, "name": one.name, "auth_type": one.auth_type, "fields": list(one.fields)}
+    return {
+        "id": one.id,
+        "name": one.name,
+        "description": one.description,
+        "auth_type": one.auth_type,
+        "fields": list(one.fields),
+        "options": [],
+    }
 
 
 @router.get("/v1/oauth/integrations")
-async def list_integrations(who: Publisher, session: Reading) -> list[IntegrationShape]:  # noqa: ARG001
-    """All integrations, oldest first."""
-    return [shape(row) for row in await integrations.listing(session)]
+async def list_integrations(who: Publisher, session: Reading) -> list[IntegrationShape]:
+    """The integrations the caller may use, oldest first."""
+    return [shape(row) for row in await integrations.listing(session, who)]
 
 
 @router.post("/v1/oauth/integrations", status_code=201)
@@ -366,9 +398,9 @@ async def _visitor_key(session: AsyncSession, live: Live, visitor: session_token
 
 
 @router.get("/v1/oauth/integrations/{guid}")
-async def get_integration(guid: str, who: Publisher, session: Reading) -> IntegrationShape:  # noqa: ARG001
+async def get_integration(guid: str, who: Publisher, session: Reading) -> IntegrationShape:
     """One integration."""
-    return shape(await integrations.get(session, guid))
+    return shape(await integrations.get_usable(session, who, guid))
 
 
 @router.patch("/v1/oauth/integrations/{guid}")
@@ -395,7 +427,7 @@ async def delete_integration(guid: str, who: Administrator, session: Writing) ->
 @router.get("/v1/oauth/integrations/{guid}/associations")
 async def list_integration_associations(guid: str, who: Publisher, session: Reading) -> list[AssociationShape]:
     """The content that uses an integration, as far as the caller may know of it."""
-    row = await integrations.get(session, guid)
+    row = await integrations.get_usable(session, who, guid)
     return [associated(one) for one in await integrations.of_integration(session, row, visible_to(who))]
 
 
@@ -409,11 +441,12 @@ async def list_content_associations(subject: Inspected) -> list[AssociationShape
 async def replace_content_associations(
     wanted: Annotated[list[dict[str, Any]], edge.parsed(list[dict[str, Any]], list[AssociationBody])],
     subject: Edited,
+    who: Known,
     live: Live,
 ) -> list[AssociationShape]:
     """Let the item use these integrations and no others; ``[]`` clears them."""
     guids = [one.get("oauth_integration_guid") for one in wanted]
-    await integrations.associate(subject.session, subject.item, guids, live.clock.now())
+    await integrations.associate(subject.session, who, subject.item, guids, live.clock.now())
     return [associated(one) for one in await integrations.of_item(subject.session, subject.item)]
 
 
