@@ -1,5 +1,6 @@
 """The page of what is left out tells the truth: every request in it is sent."""
 
+import re
 from typing import Any
 
 import pytest
@@ -31,8 +32,8 @@ async def test_a_client_sees_what_the_page_says(world: World, one: LeftOut) -> N
 
 @pytest.mark.parametrize("one", LEFT_OUT, ids=lambda one: one.what)
 def test_a_route_is_there_or_is_not_as_it_says(one: LeftOut) -> None:
-    there = {(method, route.path) for route in described() for method in route.methods}
-    assert ((one.method, f"/{one.path}") in there) is (one.status != 404)
+    there = [re.sub(r"\{[^}]+\}", "[^/]+", route.path) for route in described() if one.method in route.methods]
+    assert any(re.fullmatch(path, f"/{one.path}") for path in there) is (one.status != 404)
 
 
 def test_licences_and_clouds_are_spoken_of() -> None:
