@@ -81,6 +81,7 @@ class Reports:
     async def start_due(self, session: AsyncSession, due: Due) -> None:
         """Begin a scheduled run, or write down why it was skipped."""
         job = await self._begin(session, due.item, due.variant)
+        job.due_at = due.at
         if due.overlap:
             job.skip_reason, job.ended_at = due.overlap, job.queued_at
             return

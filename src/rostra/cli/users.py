@@ -31,12 +31,17 @@ def add(
     from rostra.auth import users
     from rostra.auth.passwords import Passwords
     from rostra.clock import SystemClock
+    from rostra.content import audit_log
 
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if _terminal() else _line()
     wanted = users.NewUser(username=username, role=role, email=email, password=password)
 
     async def make(session: AsyncSession, _settings: Settings) -> None:
-        await users.create(session, Passwords(), wanted, SystemClock().now())
+        now = SystemClock().now()
+        recorder = audit_log.attend(session)
+        made = await users.create(session, Passwords(), wanted, now)
+        audit_log.note(session, **_whose_terminal())
+        audit_log.write(session, recorder, None, action="add_user_by_command", subject=made.guid, now=now)
 
     _with_database(config, make)
     print(f"made the account {username}")
@@ -55,6 +60,7 @@ def sign_in_link(
     from rostra.auth import links, users
     from rostra.auth.tables import User
     from rostra.clock import SystemClock
+    from rostra.content import audit_log
     from rostra.errors import NotFound
 
     async def make(session: AsyncSession, settings: Settings) -> str:
@@ -66,7 +72,11 @@ def sign_in_link(
         )
         if found is None:
             raise NotFound(f"there is no account {username}".strip(), hint="Make one with: rostra users add")
-        token = await links.create(session, found.id, SystemClock().now(), dt.timedelta(hours=1))
+        now = SystemClock().now()
+        recorder = audit_log.attend(session)
+        token = await links.create(session, found.id, now, dt.timedelta(hours=1))
+        audit_log.note(session, account=found.username, **_whose_terminal())
+        audit_log.write(session, recorder, None, action="make_sign_in_link", subject=found.guid, now=now)
         address = settings.server.address.rstrip("/") or f"http://{settings.http.listen}"
         return f"{address}/__signin__/{token}"
 
@@ -89,6 +99,17 @@ def _with_database(config: Path | None, work: Callable[[AsyncSession, Settings],
             await engine.dispose()
 
     return asyncio.run(run())
+
+
+def _whose_terminal() -> dict[str, str]:
+    """Return the account of this machine that gave the command: Rostra knows no other of who it was."""
+    import getpass
+    import os
+
+    try:
+        return {"system_account": getpass.getuser()}
+    except (OSError, KeyError):  # an account number without a name
+        return {"system_account": str(os.getuid())}
 
 
 def _terminal() -> bool:

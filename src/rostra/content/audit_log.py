@@ -40,7 +40,9 @@ SECRET = frozenset(
 PRIVATE_WHERE = "audit-private-where"
 # What is written besides the changes that come through the API's routes.
 OTHER_ACTIONS = {
+    "add_user_by_command": "Make an account with the command line of the server's machine.",
     "claim_token": "Make a publishing client's key pair one's own.",
+    "make_sign_in_link": "Make a link that signs a person in once, with the command line of the server's machine.",
     "sign_in": "Sign in with a browser, with a password or a link.",
     "sign_out": "Sign out of a browser.",
     "refuse_sign_in": "A sign-in that failed: a wrong password or name, or a locked account.",

@@ -164,6 +164,7 @@ class Job(Table):
     error: Mapped[str | None] = mapped_column(sa.Text)
     variant_id: Mapped[int | None]  # of a document's rendering
     skip_reason: Mapped[str | None]  # why it was not started at all
+    due_at: Mapped[dt.datetime | None]  # of a scheduled run: the moment its schedule named
 
 
 class Rendering(Table):

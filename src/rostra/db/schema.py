@@ -17,7 +17,7 @@ from rostra.db.errors import DatabaseTooNew, DatabaseUnavailable
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0013_integration_permissions"  # the last step in migrations/versions
+NEWEST = "0014_scheduled_time"  # the last step in migrations/versions
 
 
 async def upgrade(engine: AsyncEngine) -> tuple[str, ...]:

@@ -66,12 +66,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A schedule whose time has come, with what it is of. ``overlap`` says why it must be skipped, or is empty."""
+    """A schedule whose time came ``at`` then, with what it is of. ``overlap`` says why it must be skipped, if so."""
 
     schedule: ScheduleRow
     variant: Variant
     item: Item
     overlap: str
+    at: dt.datetime
 
 
 async def of_variant(session: AsyncSession, variant_id: int) -> ScheduleRow | None:
@@ -162,9 +163,9 @@ async def run_due(
     for row in rows:
         variant = await session.get_one(Variant, row.variant_id)
         item = await session.get_one(Item, variant.item_id)
-        row.next_run = next_run(calendar_of(row), now)
+        at, row.next_run = row.next_run or now, next_run(calendar_of(row), now)
         if item.deleted_at is None and not item.locked and item.live_bundle_id is not None:
-            await start(Due(row, variant, item, await overlap(session, variant.id)))
+            await start(Due(row, variant, item, await overlap(session, variant.id), at))
     await session.flush()
     return len(rows)
 

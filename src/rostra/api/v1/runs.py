@@ -40,12 +40,15 @@ class NoSuchOutcome(Invalid):
 
 
 class Run(TypedDict):
-    """``status`` is the job's. ``skip_reason`` says why it was not started at all; ``exit_code`` is null until it has
-    ended, and so is ``duration``, in milliseconds.
+    """``scheduled_time`` is when its schedule wanted it, null when somebody asked. ``status`` is the job's.
+
+    ``skip_reason`` says why it was not started at all; ``exit_code`` is null until it has ended, and so is
+    ``duration``, in milliseconds.
     """
 
     job_key: str
     bundle_id: Id | None
+    scheduled_time: Time | None
     queued_time: Time
     start_time: Time | None
     end_time: Time | None
@@ -101,6 +104,7 @@ def run(job: Job) -> Run:
     return {
         "job_key": job.key,
         "bundle_id": None if job.bundle_id is None else str(job.bundle_id),
+        "scheduled_time": None if job.due_at is None else wire_time(job.due_at),
         "queued_time": wire_time(job.queued_at),
         "start_time": None if job.started_at is None else wire_time(job.started_at),
         "end_time": None if job.ended_at is None else wire_time(job.ended_at),
