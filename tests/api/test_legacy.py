@@ -31,6 +31,8 @@ async def test_a_whole_deploy_as_an_old_client_does_it(world: World) -> None:
         "code": 0,
         "error": "",
         "last_status": 2,
+        "output": ["two"],
+        "last": 2,
     }
     assert (await ada.read(path))["app_mode"] == 12
     config = await ada.read(f"{path}/config")

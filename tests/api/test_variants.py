@@ -57,6 +57,7 @@ async def test_rendering_again_is_a_task(world: api.World) -> None:
     ada = world.client("ada")
     task = await ada.made(f"variants/{variant['id']}/render")
     assert task["finished"] is False
+    assert (task["output"], task["last"]) == (task["status"], task["last_status"]) == ([], 0)
     answer = await ada.post(f"v1/content/{made['guid']}/render", {})
     assert (answer.status_code, list(answer.json())) == (202, ["task_id"])
 

@@ -24,7 +24,7 @@ Shown = Item | sa.Row[Any]
 """An item, or a row with the same columns: a list of thousands of objects costs several times what its rows do."""
 
 LOCAL = "Local"  # where things run, in the wire's words
-APP_MODES = (*ALL, items.UNKNOWN)
+APP_MODES = tuple(dict.fromkeys((*ALL, items.UNKNOWN)))
 
 
 class TagShape(TypedDict):

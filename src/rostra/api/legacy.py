@@ -86,7 +86,10 @@ class ApplicationPages(TypedDict):
 
 
 class LegacyTask(TypedDict):
-    """``status`` is what it has said so far, ``last_status`` how many lines that are."""
+    """``status`` is what it has said so far, ``last_status`` how many lines that are.
+
+    ``output`` and ``last`` say the same in the newer words: `posit-sdk` takes a render's answer for a task of `v1`.
+    """
 
     id: str
     user_id: int
@@ -96,6 +99,8 @@ class LegacyTask(TypedDict):
     code: int
     error: str
     last_status: int
+    output: list[str]
+    last: int
 
 
 def shape(item: Item, links: Addresses) -> Application:
@@ -230,4 +235,6 @@ async def task_shape(live: Services, who: Principal, task_id: str, first: int) -
         "code": seen.exit_code,
         "error": seen.error,
         "last_status": seen.last,
+        "output": list(seen.lines),
+        "last": seen.last,
     }
