@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rostra.auth.tables import User
 from rostra.clock import wire_time
 from rostra.content.tables import Bundle, Item, Job, Visit
+from rostra.db.engine import alone
 from rostra.errors import NotFound
 from rostra.ids import new_key
 from rostra.jobs.tables import Task
@@ -176,7 +177,8 @@ async def keep(session: AsyncSession, key: str, payload: Mapping[str, Any], now:
 
 
 async def intend(session: AsyncSession, rehearsal_id: str, key: str) -> None:
-    """Write down that an environment is going to be built; saying it twice is fine."""
+    """Write down that an environment is going to be built; saying it twice, even at the same time, is fine."""
+    await alone(session, f"rehearsal/{rehearsal_id}")
     if await session.get(BuiltAside, (rehearsal_id, key)) is None:
         session.add(BuiltAside(rehearsal_id=rehearsal_id, key=key))
         await session.flush()

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 import hashlib
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from rostra.runtimes.model import Runtime
 
 F = TypeVar("F", Resolved, Built, Started, Checked)
 AT_ONCE = 2  # of each step: visits come first
+_IN_MEMORY = 1000  # findings; a walk meets the items of one environment one after the other
 _FORMAT = 3  # raise it when what an earlier release found out must not be used any more
 
 
@@ -39,6 +41,8 @@ class Steps:
     def __init__(self, bench: Bench, rehearsal_id: str, since: dt.datetime) -> None:
         self._bench, self._id, self._since = bench, rehearsal_id, since
         self._locks: dict[str, asyncio.Lock] = {}
+        self._read: OrderedDict[str, Any] = OrderedDict()  # the latest findings, so that most items ask no database
+        self._modules: dict[str, list[str]] = {}
         self._resolving, self._starting = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
         self._checking = asyncio.Semaphore(AT_ONCE)
         # One place for building stays free: a deploy must not wait for a rehearsal.
@@ -118,10 +122,15 @@ class Steps:
         Before it is known what that holds, today's packages are taken for it.
         """
         environment = self._bench.store.get(built.key) if built and built.key else None
-        modules = _top_level(environment) if environment else []
+        modules = self._offered(environment) if environment else []
         _, today = self.present(work)
         names = set(pins_in(plan.pins)) or {each.name for each in (today.packages if today else ())}
         return static.provided(checked, names, modules)
+
+    def _offered(self, environment: Environment) -> list[str]:
+        if environment.key not in self._modules:  # a ready environment is never changed
+            self._modules[environment.key] = _top_level(environment)
+        return self._modules[environment.key]
 
     async def _answer(self, work: Work, environment: Environment) -> Answer:
         how = self._aside.document if work.kind.mode is Mode.rendered else self._aside.run
@@ -163,17 +172,30 @@ class Steps:
 
     async def _once(self, key: str, find: Callable[[], Awaitable[F]], read: Callable[[Mapping[str, Any]], F]) -> F:
         """Return what is remembered under ``key``, else find it out and remember it; one at a time for each key."""
-        tools = self._bench.tools
         async with self._locks.setdefault(key, asyncio.Lock()):
-            async with transaction(tools.reading) as session:
-                known = await records.find(session, key, self._since)
-            if known is not None:
-                return read(known)
-            found = await find()
-            self.asked += 1
-            async with transaction(tools.sessions) as session:
-                await records.keep(session, key, shelves.put(found), tools.clock.now())
+            if key in self._read:
+                self._read.move_to_end(key)
+                kept: F = self._read[key]
+                return kept
+            found = await self._remembered(key, find, read)
+            self._read[key] = found
+            if len(self._read) > _IN_MEMORY:
+                self._read.popitem(last=False)
             return found
+
+    async def _remembered(
+        self, key: str, find: Callable[[], Awaitable[F]], read: Callable[[Mapping[str, Any]], F]
+    ) -> F:
+        tools = self._bench.tools
+        async with transaction(tools.reading) as session:
+            known = await records.find(session, key, self._since)
+        if known is not None:
+            return read(known)
+        found = await find()
+        self.asked += 1
+        async with transaction(tools.sessions) as session:
+            await records.keep(session, key, shelves.put(found), tools.clock.now())
+        return found
 
 
 def edited(spec: EnvironmentSpec, plan: Plan) -> EnvironmentSpec:
