@@ -124,9 +124,9 @@ async def _copies(bench: Bench, many: int) -> list[str]:
     return guids
 
 
-async def _rehearse(bench: Bench, guids: Sequence[str]) -> int:
+async def _rehearse(bench: Bench, guids: Sequence[str], steps: Sequence[Step] = STEPS) -> int:
     """Rehearse these items with nothing remembered; return how much had to be found out."""
-    wanted = Wanted(wish=wish(["3.8"], "3.12"), steps=STEPS, fresh=True)
+    wanted = Wanted(wish=wish(["3.8"], "3.12"), steps=tuple(steps), fresh=True)
     async with transaction(bench.tools.sessions) as session:
         made = await records.begin(session, wanted, bench.tools.clock.now())
         others = sa.and_(RehearsedItem.rehearsal_id == made.id, RehearsedItem.guid.not_in(guids))

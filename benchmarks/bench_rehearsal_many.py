@@ -1,8 +1,9 @@
 """A thousand items with sixty distinct environments cost sixty: of resolving, building and looking at code.
 
-The peer is what finds out the same without sharing: a full rebuild of each of the sixty environments with the same
-installer and a warm cache, of which a thousand would be needed where nothing is shared. Small packages from the index,
-in sixty combinations. Nothing is started on either side.
+Starting is another matter: where it is asked for, each item is started on its own, and that is measured apart. The peer
+is what finds out the same without sharing: a full rebuild of each of the sixty environments with the same installer and
+a warm cache, of which a thousand would be needed where nothing is shared. Small packages from the index, in sixty
+combinations.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.bench_rehearsal import _rehearse
+from benchmarks.bench_rehearsal import STEPS, _rehearse
 from benchmarks.harness import Row, row
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -37,8 +38,11 @@ from rostra.content.tables import Item as ItemRow
 from rostra.db.engine import transaction
 from rostra.ids import new_guid
 from rostra.rehearsal.bench import Bench
+from rostra.rehearsal.model import Step
 
 NAME = "rehearsal-many"
+RESOLVE = (Step.match, Step.resolve)
+STARTED = 10
 VERSIONS = {
     "six": ("1.12.0", "1.13.0", "1.14.0", "1.15.0", "1.16.0"),
     "toolz": ("0.11.2", "0.12.0", "0.12.1", "1.0.0"),
@@ -67,12 +71,12 @@ async def _measured(config: Path, onto: Path, wanted: Sequence[Sequence[str]], m
     async with opened(config) as bench:
         guids = await _items(bench, wanted, many)
         await asyncio.to_thread(_rebuilt, onto, wanted, config.parent)  # warms the peer's cache
-        begun = time.perf_counter()
-        asked = await _rehearse(bench, guids)
-        ours = time.perf_counter() - begun
-        begun = time.perf_counter()
-        await _rehearse(bench, guids[: len(wanted)])
-        few = time.perf_counter() - begun
+        resolved, _ = await _timed(bench, guids, RESOLVE)
+        ours, asked = await _timed(bench, guids, STEPS)
+        few, _ = await _timed(bench, guids[: len(wanted)], STEPS)
+        alike = guids[:: len(wanted)][:STARTED]  # in one environment
+        built, _ = await _timed(bench, alike, STEPS)
+        started, _ = await _timed(bench, alike, (*STEPS, Step.start))
         peer = await asyncio.to_thread(_rebuilt, onto, wanted, config.parent)
     distinct = len(wanted)
     what = f"{many} items in {distinct} environments"
@@ -82,11 +86,23 @@ async def _measured(config: Path, onto: Path, wanted: Sequence[Sequence[str]], m
             peer=float(3 * distinct), unit="findings", target="= 1 x", met=asked == 3 * distinct),
         row("cost follows environments, not items", f"{what}, against {distinct} items in them", ours=ours, peer=few,
             unit="s", target="<= 2 x", met=ours <= 2 * few),
+        row("what an item more costs, nothing started", f"each of {many - distinct} whose environment was examined",
+            ours=(ours - few) / (many - distinct), peer=None, unit="s", target="-", met=None),
+        row("what starting adds", f"each of {len(alike)} items in one environment, WSGI without a framework",
+            ours=(started - built) / len(alike), peer=None, unit="s", target="-", met=None),
+        row("resolve alone", f"{what}: match, resolve", ours=resolved, peer=None, unit="s", target="-", met=None),
         row("rehearse without rebuilding everything", f"{what}; peer: {many} full rebuilds, from {distinct} measured",
             ours=ours, peer=unshared, unit="s", target="<= 0.5 x", met=ours <= unshared / 2),
         row("an environment, rehearsed and rebuilt", f"each of {distinct}; peer: its full rebuild, nothing found out",
             ours=few / distinct, peer=peer / distinct, unit="s", target="<= 3 x", met=few <= 3 * peer),
     ]  # fmt: skip
+
+
+async def _timed(bench: Bench, guids: Sequence[str], steps: Sequence[Step]) -> tuple[float, int]:
+    """Return the seconds, and how much was found out."""
+    begun = time.perf_counter()
+    asked = await _rehearse(bench, guids, steps)
+    return time.perf_counter() - begun, asked
 
 
 async def _items(bench: Bench, wanted: Sequence[Sequence[str]], many: int) -> list[str]:
