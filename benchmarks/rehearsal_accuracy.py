@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from rehearsal.corpus import DASHBOARDS, ITEMS, Item, code, documents, truth  # noqa: E402
+from rehearsal.corpus import ITEMS, Item, code, dashboards, documents, truth  # noqa: E402
 from support import interpreters  # noqa: E402
 from support.rehearsals import opened, publish, rehearsed  # noqa: E402
 from support.server import running_server  # noqa: E402
@@ -28,7 +28,7 @@ from rostra.rehearsal.model import LADDER, Step  # noqa: E402
 
 PAGE = ROOT / "docs/explanation/rehearsal.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-OWN_CODE = {each.name for each in (*code.ITEMS, *documents.ITEMS, *DASHBOARDS)} - {"own-range", "broken-today"}
+OWN_CODE = {each.name for each in (*code.ITEMS, *documents.ITEMS, *dashboards.ITEMS)} - {"own-range", "broken-today"}
 DEPTHS = {
     "resolve": (Step.match, Step.resolve),
     "static": (Step.match, Step.static),
@@ -134,11 +134,10 @@ def run(items: Sequence[Item]) -> Results:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="only these items; dashboards only by name")
+    parser.add_argument("names", nargs="*", help="only these items")
     parser.add_argument("--write", action="store_true", help="put the tables into the page")
     options = parser.parse_args()
-    known = (*ITEMS, *DASHBOARDS) if options.names else ITEMS
-    found = run([item for item in known if not options.names or item.name in options.names])
+    found = run([item for item in ITEMS if not options.names or item.name in options.names])
     tables = page(found)
     print(tables)
     for name, result in found["all"].items():

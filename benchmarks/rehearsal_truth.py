@@ -28,7 +28,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from rehearsal.corpus import DASHBOARDS, ITEMS, TRUTH, Item
+from rehearsal.corpus import ITEMS, TRUTH, Item
 from support import interpreters
 from support.content_environments import OVERLAY
 from support.content_process import running
@@ -168,12 +168,12 @@ def _last(text: str) -> str:
 def main(names: Sequence[str]) -> None:
     found = json.loads(TRUTH.read_text()) if TRUTH.exists() else {}
     with tempfile.TemporaryDirectory(prefix="rtruth-") as place:
-        for item in (*ITEMS, *DASHBOARDS):
+        for item in ITEMS:
             if names and item.name not in names:
                 continue
             found[item.name] = {**find(item, Path(place)), "on": item.on, "onto": item.onto}
             print(f"{item.name:24} {found[item.name]['outcome']:12} {found[item.name]['detail'][:100]}", flush=True)
-            kept = {each.name: found[each.name] for each in (*ITEMS, *DASHBOARDS) if each.name in found}
+            kept = {each.name: found[each.name] for each in ITEMS if each.name in found}
             TRUTH.write_text(json.dumps(kept, indent=1) + "\n")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.content import beside, builds, bundles, items, manifest, r_sources, unpack
 from rostra.content.builds import Built, RuntimeGone, Say
@@ -123,8 +124,13 @@ async def begin(order: Order, tools: Tools) -> Work:
         ItemNotFound, BundleNotFound, KindNotRun
     """
     async with transaction(tools.reading) as session:
-        item = await items.get(session, order.guid)
-        bundle = await bundles.get(session, item, order.bundle_id)
+        return await read(session, order)
+
+
+async def read(session: AsyncSession, order: Order) -> Work:
+    """Do the same in the caller's transaction."""
+    item = await items.get(session, order.guid)
+    bundle = await bundles.get(session, item, order.bundle_id)
     told = manifest.read(json.dumps(bundle.manifest).encode())
     return Work(item, bundle, told, runnable(bundle.kind))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from packaging.version import Version
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.content import builds, deploy
 from rostra.content.deploy import Order, Work
@@ -139,12 +140,14 @@ class Walk:
         begun = asyncio.get_running_loop().time()
         async with transaction(tools.reading) as session:
             about = (await records.about(session, [guid], tools.server_url, tools.clock.now())).get(guid)
-        if about is None or not self._wish.retires(about.version):
+            wanted = about is not None and self._wish.retires(about.version)
+            work = await _read(session, about) if about and wanted else None
+        if about is None or work is None:
             async with transaction(tools.sessions) as session:
                 await records.drop(session, self.rehearsal_id, guid)
             self.total -= 1
             return
-        found, verdict = await self._judged(about)
+        found, verdict = await self._judged(work, about)
         seconds = asyncio.get_running_loop().time() - begun
         result = Result(about=about, findings=found, verdict=verdict, seconds=seconds).to_json()
         async with transaction(tools.sessions) as session:
@@ -153,9 +156,10 @@ class Walk:
         self.say(f"[{self.done}/{self.total}] {result['title']}: {verdict.outcome} - {verdict.reason}")
         self.on_result(self.done, self.total, result)
 
-    async def _judged(self, about: About) -> tuple[Findings, Verdict]:
+    async def _judged(self, work: Work | Problem, about: About) -> tuple[Findings, Verdict]:
+        if isinstance(work, Problem):
+            return _unusable(work)
         try:
-            work = await deploy.begin(Order(guid=about.guid, bundle_id=about.bundle_id), self.bench.tools)
             await deploy.unpacked(work, self.bench.tools)
         except Problem as why:
             return _unusable(why)
@@ -198,6 +202,13 @@ class Walk:
         async with transaction(tools.sessions) as session:
             await records.forget_built(session, self.rehearsal_id)
         await remove_all((self.bench.folder / self.rehearsal_id,))
+
+
+async def _read(session: AsyncSession, about: About) -> Work | Problem:
+    try:
+        return await deploy.read(session, Order(guid=about.guid, bundle_id=about.bundle_id))
+    except Problem as why:
+        return why
 
 
 def _kept(result: dict[str, Any]) -> str:

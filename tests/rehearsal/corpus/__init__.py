@@ -9,9 +9,8 @@ from typing import Any
 from rehearsal.corpus import code, dashboards, documents, packages
 from rehearsal.corpus.item import Item
 
-__all__ = ["DASHBOARDS", "ITEMS", "TRUTH", "Item", "truth"]
-ITEMS: tuple[Item, ...] = (*code.ITEMS, *packages.ITEMS, *documents.ITEMS)
-DASHBOARDS: tuple[Item, ...] = dashboards.ITEMS
+__all__ = ["ITEMS", "TRUTH", "Item", "truth"]
+ITEMS: tuple[Item, ...] = (*code.ITEMS, *packages.ITEMS, *documents.ITEMS, *dashboards.ITEMS)
 TRUTH = Path(__file__).parent / "truth.json"
 
 
