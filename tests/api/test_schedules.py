@@ -117,3 +117,11 @@ async def test_only_administrators_send_a_test_mail(world: api.World) -> None:
     assert (await world.client("ada").post("v1/tasks/send-test-email", {"to": "a@b.org"})).status_code == 403
     assert (await world.client("root").post("v1/tasks/send-test-email", {"to": "nobody"})).status_code == 400
     assert "task_id" in await world.client("root").made("v1/tasks/send-test-email", {"to": "a@b.org"})
+
+
+async def test_a_variant_without_a_schedule_says_so_in_words_of_its_own(world: api.World) -> None:
+    guid = (await world.client("ada").made("v1/content", {}))["guid"]
+    for method in ("GET", "DELETE"):
+        answer = await world.client("ada").ask(method, f"v1/content/{guid}/schedule")
+        assert (answer.status_code, answer.json()["code"]) == (404, 4)
+        assert answer.json()["error"].startswith("this variant has no schedule")

@@ -46,6 +46,17 @@ def visitor():
 def account():
     client = connect.Client()
     return asked(lambda: client.oauth.get_content_credentials(audience=os.environ.get("SERVICE")))
+
+@app.get("/helpers/<whose>")
+def helpers(whose):
+    "What the SDK's helpers for two warehouses would send there."
+    from posit.connect.external.databricks import ConnectStrategy
+    from posit.connect.external.snowflake import PositAuthenticator
+    visitor = request.headers["Posit-Connect-User-Session-Token"] if whose == "visitor" else None
+    content = None if visitor else os.environ["CONNECT_CONTENT_SESSION_TOKEN"]
+    snowflake = PositAuthenticator("EXTERNALBROWSER", user_session_token=visitor, content_session_token=content)
+    provider = ConnectStrategy(user_session_token=visitor)()
+    return {"snowflake": [snowflake.authenticator, snowflake.token], "databricks": provider()}
 """
 
 
@@ -95,7 +106,7 @@ def scene(server: Server, issuer: str) -> Iterator[Scene]:
     server.ask(f"/__api__/v1/content/{guid}/oauth/integrations/associations", "PUT", wanted)
     python = {"version": "3.11.4", "package_manager": {"name": "pip", "package_file": "requirements.txt"}}
     packed = bundle(
-        {"app.py": APP, "requirements.txt": "flask\nposit-sdk\n"},
+        {"app.py": APP, "requirements.txt": "flask\nposit-sdk\ndatabricks-sdk\n"},
         metadata={"appmode": "python-api", "entrypoint": "app:app"},
         python=python,
     )
@@ -180,6 +191,19 @@ def test_a_visitors_own_account_is_used_once_the_visitor_signed_in(scene: Scene)
         assert mine in scene.server.ask("/__api__/v1/oauth/sessions?all=true")
         scene.server.get(f"/__api__/v1/oauth/sessions/{mine['guid']}", method="DELETE")
         assert scene.ask(browser, "visitor")["code"] == 218
+
+
+def test_the_helpers_of_the_sdk_for_warehouses_have_the_tokens(scene: Scene) -> None:
+    """As far as the door of the warehouse: what they would send there is a token of the provider's."""
+    with signed_in(scene.server, "nora") as browser:
+        account = scene.ask(browser, "helpers/account")
+        sign_in_at_provider(browser, scene, "nora@provider", f"/content/{scene.guid}/visitor")
+        visitor = scene.ask(browser, "helpers/visitor")
+    for told, named in ((account, lambda token: client_of(scene.issuer, token)), (visitor, scene.subject)):
+        scheme, _, for_databricks = told["databricks"]["Authorization"].partition(" ")
+        assert (told["snowflake"][0], scheme) == ("oauth", "Bearer")
+        whose = {named(told["snowflake"][1]), named(for_databricks)}
+        assert whose == {"machine" if told is account else "nora@provider"}
 
 
 def test_an_answer_of_the_provider_belongs_to_who_began(scene: Scene) -> None:

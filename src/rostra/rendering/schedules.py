@@ -31,8 +31,12 @@ STILL_RUNNING = "The run before it had not ended yet."
 class NoSuchSchedule(NotFound):
     code = "no-such-schedule"
 
-    def __init__(self, schedule_id: object) -> None:
-        super().__init__(f"there is no schedule {str(schedule_id)[:40]!r}", hint="List the variant's schedules.")
+    def __init__(self, schedule_id: object = None) -> None:
+        """``schedule_id`` None: the one that a variant would have."""
+        if schedule_id is None:
+            super().__init__("this variant has no schedule", hint="Set one first.")
+        else:
+            super().__init__(f"there is no schedule {str(schedule_id)[:40]!r}", hint="List the variant's schedules.")
 
 
 class ScheduleExists(Conflict):

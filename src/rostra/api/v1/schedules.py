@@ -37,7 +37,7 @@ def _shape(row: ScheduleRow, found: VariantSubject) -> PlanInWords:
 async def _there(found: VariantSubject) -> ScheduleRow:
     row = await schedules.of_variant(found.session, found.variant.id)
     if row is None:
-        raise schedules.NoSuchSchedule(found.variant.key)
+        raise schedules.NoSuchSchedule
     return row
 
 
