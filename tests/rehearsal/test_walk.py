@@ -236,6 +236,22 @@ async def test_what_was_built_aside_is_removed(
         assert (await session.execute(sa.select(sa.func.count()).select_from(BuiltAside))).scalar_one() == 0
 
 
+async def test_several_items_may_want_the_same_new_environment_at_once(
+    sessions_and_bench: tuple[Sessions, Bench],
+) -> None:
+    sessions, bench = sessions_and_bench
+    rehearsal_id = await begun(bench)
+
+    async def note() -> None:
+        async with transaction(sessions) as session:
+            await records.intend(session, rehearsal_id, "new-e1")
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(note() for _ in range(8)))
+    async with transaction(bench.tools.reading) as session:
+        assert await records.to_reap(session, rehearsal_id, ()) == ["new-e1"]
+
+
 async def test_an_item_that_went_meanwhile_is_left_out(
     sessions_and_bench: tuple[Sessions, Bench], tmp_path: Path
 ) -> None:
