@@ -46,6 +46,7 @@ IN_VAIN = {
     ("POST", "/v1/rehearsals/{rehearsal_id}/rebuild"): "the rehearsal is not done",
     ("POST", "/v1/rehearsals/{rehearsal_id}/notify"): "no mail is sent",
     ("POST", "/v1/rehearsals/{rehearsal_id}/resume"): "it was not stopped",
+    ("PUT", "/v1/user/password"): "the body is empty",
 }
 MENDED = ("/image", "/thumbnail", "{schedule_id}", "/{key}", "/{key_id}")  # several operations take these away
 QUERIES = {"include": "owner,tags,vanity_url,bookmarked", "retire": "3.8", "q": SEEN, "search": SEEN, "limit": "500"}
@@ -147,7 +148,7 @@ def _body(there: Estate, operation: Operation) -> Any:
         "/v1/oauth/integrations/{guid}": {"name": f"another {number}"},
         "/v1/environments": {"title": "x", "name": f"another-{number}"},
         "/v1/environments/{guid}": {"title": f"x{number}"},
-        "/v1/environments/{guid}/permissions": {"principal_guid": spare},
+        "/v1/environments/{guid}/permissions": {"user_guid": spare},
         "/v1/rehearsals": {"retire": "3.8"},
         "/v1/system/caches/runtime": {"language": "Python", "version": "3.11.7"},
         "/v1/system/service-tokens": {"name": f"t{number}", "scopes": ["server-settings:read"]},

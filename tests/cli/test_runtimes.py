@@ -122,7 +122,8 @@ def test_words_that_are_no_versions(rostra, words: list[str]) -> None:
     assert "cannot be understood" in err
 
 
-def test_list_says_what_can_be_used_and_why_not(rostra, file, tmp_path: Path) -> None:
+def test_list_says_what_can_be_used_and_why_not(rostra, file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     config = file(f"[Python]\nEnabled = true\nExecutable = {HERE}\nExecutable = {tmp_path}/gone\n")
     code, out, _ = rostra("runtimes", "list", "--config", config)
     _, first, second = out.splitlines()

@@ -248,6 +248,7 @@ async def _document(made: Estate) -> None:
     async with transaction(tools.sessions) as session:
         row = await session.get_one(Bundle, int(uploaded["id"]))
         row.state, row.built_at, row.environment_key, row.runtime_version = "built", now, "k", "3.11.7"
+        row.runtime_path = "/opt/python/3.11.7/bin/python3"
         await items.make_live(session, int(item["id"]), row, now)
     await _share(made, path, made.ids["group"])
     (default,) = await made.made(f"{path}/variants", method="GET")
@@ -301,12 +302,13 @@ async def _around(made: Estate) -> None:
     scopes = {"name": "Robot", "scopes": ["server-settings:read"]}
     token = await made.made("v1/system/service-tokens", scopes, "root")
     environment = await made.made("v1/environments", {"title": "Image", "name": "image"}, "root")
-    given = {"principal_guid": made.users["bob"].guid}
+    given = {"user_guid": made.users["bob"].guid}
     permission = await made.made(f"v1/environments/{environment['guid']}/permissions", given, "root")
     async with transaction(tools.sessions) as session:
         wanted = records.Wanted(wish=target.wish(["3.8"], "auto"), steps=(), keep=False, fresh=False)
         rehearsal = await records.begin(session, wanted, tools.clock.now(), made.users["root"].id)
-        results = {"results": [{"passed": True, "output": KEPT}]}
+        passed = {"group": {"name": "disk"}, "test": "free", "passed": True, "output": KEPT, "error": None}
+        results = {"results": [passed]}
         run = CheckRun(status="done", hostname=KEPT, started_at=tools.clock.now(), results=results)
         session.add(run)
         await session.flush()

@@ -133,7 +133,9 @@ class ContentPages:
                 slash_missing, rest = "/" not in rest, rest[len(variant.key) + 1 :][1:]
             rendering = await _rendering(session, bundle, where, variant, rest)
             now = None if rendering else await making.of_item(session, item.guid)
-            newest = rendering is not None and rendering.active and serving.wanted(rest).revision is None
+            any_revision = serving.wanted(rest).revision is None
+            newest = rendering is not None and rendering.active and any_revision
+            unmade = any_revision and rendering is None and now is None
             told = newest and where.bundle_id is None and notices.for_a_person(request)
             draft = where.bundle_id is not None or (rendering is not None and not rendering.shown)
             return Visit(
@@ -144,7 +146,7 @@ class ContentPages:
                 rest=rest,
                 slash_missing=slash_missing,
                 making=now,
-                failed=await _failed(session, item, variant) if rendering is None and now is None else None,
+                failed=await _failed(session, item, variant) if unmade else None,
                 refreshing=told and await making.refreshes(session, item.guid, variant),
                 principal=principal,
                 owner=_contact(owner, principal, self._tools.settings().server.hide_email_addresses),

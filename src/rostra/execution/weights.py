@@ -54,8 +54,19 @@ def weigh_at_end(pid: int, proc: Path = PROC) -> Weight | None:
 
 
 def of_ended(usage: resource.struct_rusage) -> Weight:
-    """Return what a tree took that has been waited for: its seconds, and the memory of its largest process."""
-    return Weight(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, 1)
+    """Return what a tree took that has been waited for: its seconds, and the memory of its largest process.
+
+    A program counts as having held what its parent held when it was started, so only what is more than that is its own.
+    """
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = usage.ru_maxrss * 1024 if usage.ru_maxrss > ours else 0
+    return Weight(usage.ru_utime + usage.ru_stime, memory, 1)
+
+
+def of_this(proc: Path = PROC) -> Weight:
+    """Return what this process took until now, with the most memory it held."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return Weight(usage.ru_utime + usage.ru_stime, _most(os.getpid(), proc), 1)
 
 
 def larger(one: Weight | None, other: Weight | None) -> Weight | None:

@@ -62,7 +62,7 @@ async def _main(job: dict[str, Any]) -> None:
 
 def _took(kernel: Kernel | None) -> tuple[float, int, int]:
     """Return what this process and its kernel took: seconds, bytes at most, processes."""
-    own = weights.of_ended(resource.getrusage(resource.RUSAGE_SELF))
+    own = weights.of_this()
     theirs = kernel.took if kernel and kernel.took else weights.Weight(0.0, 0, 0)
     return (
         own.cpu_seconds + theirs.cpu_seconds,
