@@ -127,6 +127,29 @@ async def test_the_log_is_searched(world: World, query: str, found: list[str]) -
     assert [row["action"] for row in subject["results"]] == ["change_content"]
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("from=2026-09-01T12:30:00Z", ["change_content"]),
+        ("to=2026-09-01T12:30:00Z&action=create_content", ["create_content"]),
+        ("from=2026-09-01&to=2026-09-01&limit=2", ["change_content", "create_content"]),
+        ("from=2026-09-02", []),
+    ],
+)
+async def test_a_page_is_of_a_span_of_time(world: World, query: str, found: list[str]) -> None:
+    made = await world.client("ada").made("v1/content", {})
+    world.clock.move(hours=1)
+    await world.client("ada").ask("PATCH", f"v1/content/{made['guid']}", {"title": "Sales"})
+    page = await world.client("root").read(f"v1/audit_logs?{query}")
+    assert [row["action"] for row in page["results"]] == found
+
+
+async def test_a_moment_that_is_none_is_named(world: World) -> None:
+    answer = await world.client("root").get("v1/audit_logs?from=yesterday")
+    assert answer.status_code == 400
+    assert "from" in answer.json()["error"]
+
+
 async def test_the_first_administrator_is_written(world: World) -> None:
     async with transaction(world.live.sessions) as session:
         await session.execute(sa.delete(User))

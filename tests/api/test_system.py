@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from packaging.version import Version
-from support.api import World, item_of, live_item
+from support.api import World, bundle, item_of, live_item
 
 from rostra.content import job_records
 from rostra.db.engine import transaction
@@ -57,6 +57,12 @@ async def test_what_content_takes_is_listed(world: World) -> None:
     assert one["total_bytes"] == sum(one[f"{part}_bytes"] for part in ("bundle", "unpacked", "rendering", "log"))
     disk = await root.read("v1/system/storage")
     assert disk["free_bytes"] > 0
+    assert (disk["bundles"]["total"], disk["bundles"]["active"], disk["bundles"]["inactive"]) == (1, 1, 0)
+    assert disk["bundles"]["active_bytes"] == one["active_bundle_bytes"] == one["bundle_bytes"]
+    await world.client("ada").made(f"v1/content/{item['guid']}/bundles", bundle())
+    one = await world.client("ada").read(f"v1/content/{item['guid']}/storage")
+    assert one["active_bundle_bytes"] + one["inactive_bundle_bytes"] == one["bundle_bytes"]
+    assert 0 < one["inactive_bundle_bytes"] == (await root.read("v1/system/storage"))["bundles"]["inactive_bytes"]
     assert "bundles" in {row["name"] for row in disk["folders"]}
 
 
@@ -77,6 +83,12 @@ async def test_what_content_takes_besides_its_bundles_is_counted(world: World) -
     assert folders["renderings"] >= 900_000
     assert disk["database_bytes"] > 50_000
     assert disk["complete"] is True
+
+
+@pytest.mark.parametrize(("query", "count"), [("", 1), ("?active=true", 1), ("?active=false", 0)])
+async def test_the_machines_that_run_content_say_when_they_were_seen(world: World, query: str, count: int) -> None:
+    found = await world.client("root").read(f"v1/system/hosts{query}")
+    assert [one["last_seen"] for one in found] == ["2026-09-01T12:00:00Z"] * count
 
 
 async def test_what_waits_is_in_the_queue(world: World) -> None:
@@ -130,14 +142,15 @@ async def test_execution_environments_are_records(world: World) -> None:
     made = await root.made("v1/environments", body)
     assert list(made) == [
         *("id", "guid", "created_time", "updated_time", "title", "description", "cluster_name", "name"),
-        *("environment_type", "matching", "supervisor", "python", "quarto", "r", "tensorflow"),
+        *("environment_type", "matching", "supervisor", "managed_by", "python", "quarto", "r", "tensorflow"),
+        "volume_mounts",
     ]
     assert await root.read("v1/environments") == [made]
     assert await world.client("ada").read(f"v1/environments/{made['guid']}") == made
     assert (await root.post("v1/environments", body)).json()["code"] == 175
     changed = await root.ask("PUT", f"v1/environments/{made['guid']}", {**body, "title": "Python", "matching": "exact"})
     assert (changed.json()["title"], changed.json()["matching"]) == ("Python", "exact")
-    given = await root.made(f"v1/environments/{made['guid']}/permissions", {"principal_guid": "x"})
+    given = await root.made(f"v1/environments/{made['guid']}/permissions", {"user_guid": world.users["bob"].guid})
     assert await root.read(f"v1/environments/{made['guid']}/permissions") == [given]
     gone = await root.ask("DELETE", f"v1/environments/{made['guid']}/permissions/{given['guid']}")
     assert gone.status_code == 204

@@ -10,7 +10,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -126,20 +126,8 @@ def write(
     """Add the entry, unless nothing was changed."""
     if not recorder.anything:
         return
-    actor = who.username if who else "system"
-    about = recorder.subject or subject
-    session.add(
-        AuditEntry(
-            at=now,
-            user_id=who.user_id if who else None,
-            user_guid=who.guid if who else None,
-            user_description=actor,
-            action=action,
-            description=describe(actor, action, about, recorder),
-            subject=about,
-            changes={"rows": recorder.rows, "notes": recorder.notes},
-        )
-    )
+    by = _By(who.user_id, who.guid, who.username) if who else _SERVER
+    session.add(_entry(by, action, recorder.subject or subject, recorder, now))
 
 
 def tell(
@@ -153,20 +141,29 @@ def tell(
 ) -> None:
     """Add an entry of what is no change of a row: who came and went, and who was not let in (``who`` None)."""
     named = {"account": subject.username} if subject is not None and who is None else {}
-    recorder = Recorder(notes={**named, **facts})
-    actor = who.username if who else "somebody"
-    about = subject.guid if subject else None
-    session.add(
-        AuditEntry(
-            at=now,
-            user_id=who.id if who else None,
-            user_guid=who.guid if who else None,
-            user_description=actor,
-            action=action,
-            description=describe(actor, action, about, recorder),
-            subject=about,
-            changes={"rows": [], "notes": recorder.notes},
-        )
+    by = _By(who.id, who.guid, who.username) if who else _SOMEBODY
+    session.add(_entry(by, action, subject.guid if subject else None, Recorder(notes={**named, **facts}), now))
+
+
+class _By(NamedTuple):
+    id: int | None
+    guid: str | None
+    name: str
+
+
+_SERVER, _SOMEBODY = _By(None, None, "system"), _By(None, None, "somebody")
+
+
+def _entry(by: _By, action: str, about: str | None, recorder: Recorder, now: dt.datetime) -> AuditEntry:
+    return AuditEntry(
+        at=now,
+        user_id=by.id,
+        user_guid=by.guid,
+        user_description=by.name,
+        action=action,
+        description=describe(by.name, action, about, recorder),
+        subject=about,
+        changes={"rows": recorder.rows, "notes": recorder.notes},
     )
 
 
@@ -291,7 +288,7 @@ def _id_of(text: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which entries: of ``action`` and ``user_guid`` when given."""
+    """Which entries: of ``action``, of ``user_guid`` and in [``since``, ``until``), as far as given."""
 
     ascending: bool = False
     limit: int = 20
@@ -299,6 +296,8 @@ class Wanted:
     previous: str | None = None
     action: str | None = None
     user_guid: str | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
 
 
 async def get(session: AsyncSession, entry_id: str) -> AuditEntry:
@@ -338,13 +337,18 @@ async def page(session: AsyncSession, wanted: Wanted) -> Slice:
 
 
 def _filtered(query: Any, wanted: Wanted) -> Any:
-    asked = (
-        (wanted.action, AuditEntry.action == wanted.action),
-        (wanted.user_guid, AuditEntry.user_guid == wanted.user_guid),
-    )
-    for value, condition in asked:
-        if value:
-            query = query.where(condition)
+    if wanted.action:
+        query = query.where(AuditEntry.action == wanted.action)
+    if wanted.user_guid:
+        query = query.where(AuditEntry.user_guid == wanted.user_guid)
+    return _between(query, wanted.since, wanted.until)
+
+
+def _between(query: Any, since: dt.datetime | None, until: dt.datetime | None) -> Any:
+    if since is not None:
+        query = query.where(AuditEntry.at >= since)
+    if until is not None:
+        query = query.where(AuditEntry.at < until)
     return query
 
 
@@ -372,10 +376,7 @@ async def search(session: AsyncSession, sought: Sought, *, page: int, size: int)
         query = query.where(AuditEntry.user_guid == sought.user_guid)
     if sought.subject:
         query = query.where(AuditEntry.subject == sought.subject)
-    if sought.since is not None:
-        query = query.where(AuditEntry.at >= sought.since)
-    if sought.until is not None:
-        query = query.where(AuditEntry.at < sought.until)
+    query = _between(query, sought.since, sought.until)
     total = (await session.execute(sa.select(sa.func.count()).select_from(query.subquery()))).scalar_one()
     order = AuditEntry.id.asc() if sought.ascending else AuditEntry.id.desc()
     rows = await session.execute(query.order_by(order).limit(size).offset((page - 1) * size))

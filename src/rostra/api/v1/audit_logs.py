@@ -85,6 +85,8 @@ async def list_audit_logs(
     previous: str | None = None,
     action: str | None = None,
     user_guid: str | None = None,
+    since: Annotated[str, Query(alias="from")] = "",
+    to: str = "",
 ) -> Keyset[AuditEntryShape]:
     """Entries, newest first unless ``ascOrder``; ``next`` and ``previous`` take the cursors of a page."""
     wanted = audit_log.Wanted(
@@ -94,6 +96,8 @@ async def list_audit_logs(
         previous=previous or None,
         action=action or None,
         user_guid=user_guid or None,
+        since=moment("from", since),
+        until=moment("to", to, end=True),
     )
     found = await audit_log.page(session, wanted)
     last = await audit_log.last(session, wanted)

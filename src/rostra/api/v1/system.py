@@ -60,11 +60,23 @@ class Chronicle(TypedDict):
 class Host(TypedDict):
     hostname: str
     version: str
+    last_seen: Time
 
 
 class Folder(TypedDict):
     name: str
     bytes: int
+
+
+class Bundles(TypedDict):
+    """An active bundle is the one its item runs."""
+
+    total: int
+    active: int
+    inactive: int
+    total_bytes: int
+    active_bytes: int
+    inactive_bytes: int
 
 
 class Storage(TypedDict):
@@ -77,6 +89,7 @@ class Storage(TypedDict):
     used_bytes: int
     free_bytes: int
     database_bytes: int
+    bundles: Bundles
     folders: list[Folder]
     measured_at: Time
     complete: bool
@@ -88,6 +101,8 @@ class ContentStorage(TypedDict):
     content_guid: Guid
     bundles: int
     bundle_bytes: int
+    active_bundle_bytes: int
+    inactive_bundle_bytes: int
     unpacked_bytes: int
     rendering_bytes: int
     log_bytes: int
@@ -161,9 +176,12 @@ async def chronicle(who: Administrator) -> Chronicle:  # noqa: ARG001
 
 
 @router.get("/v1/system/hosts")
-async def hosts(who: SystemReader) -> list[Host]:  # noqa: ARG001
-    """The machines content runs on: this one."""
-    return [{"hostname": socket.gethostname(), "version": rostra.__version__}]
+async def hosts(who: SystemReader, live: Live, active: bool | None = None) -> list[Host]:  # noqa: ARG001
+    """The machines content runs on: this one, which is active when it answers."""
+    if active is False:
+        return []
+    now = wire_time(live.clock.now())
+    return [{"hostname": socket.gethostname(), "version": rostra.__version__, "last_seen": now}]
 
 
 @router.get("/v1/system/storage")
@@ -180,6 +198,7 @@ async def storage(who: SystemReader, live: Live, session: Reading) -> Storage:  
         "used_bytes": usage.used,
         "free_bytes": usage.free,
         "database_bytes": await database_bytes(session),
+        "bundles": await _all_bundles(session),
         "folders": [{"name": name, "bytes": size} for name, size in measured.folders.items()],
         "measured_at": wire_time(measured.at),
         "complete": measured.complete,
@@ -191,7 +210,7 @@ async def content_storage(who: SystemReader, live: Live, session: Reading, page:
     """What each item takes, the largest first, in bytes: bundles, renderings and logs."""
     wanted = _bundles().where(visible_to(who)).group_by(Item.id, Item.guid).order_by(Item.id)
     measured = await live.disk.measured(live.places.data_dir, live.clock.now())
-    found = [_stored(measured, guid, size, count) for guid, size, count in await session.execute(wanted)]
+    found = [_stored(measured, *row) for row in await session.execute(wanted)]
     found.sort(key=lambda one: -one["total_bytes"])
     first = (page.number - 1) * page.size
     return page.of(found[first : first + page.size], len(found))
@@ -201,21 +220,40 @@ async def content_storage(who: SystemReader, live: Live, session: Reading, page:
 async def one_content_storage(subject: Inspected, live: Live) -> ContentStorage:
     """What one item takes, in bytes: bundles, renderings and logs."""
     wanted = _bundles().where(Item.id == subject.item.id).group_by(Item.id, Item.guid)
-    guid, size, count = (await subject.session.execute(wanted)).one()
-    return _stored(await live.disk.measured(live.places.data_dir, live.clock.now()), guid, size, count)
+    row = (await subject.session.execute(wanted)).one()
+    return _stored(await live.disk.measured(live.places.data_dir, live.clock.now()), *row)
 
 
-def _bundles() -> sa.Select[str, int, int]:
-    size = sa.func.coalesce(sa.func.sum(Bundle.size), 0)
-    return sa.select(Item.guid, size, sa.func.count(Bundle.id)).outerjoin(Bundle, Bundle.item_id == Item.id)
+_ACTIVE = sa.func.coalesce(sa.func.sum(sa.case((Bundle.id == Item.live_bundle_id, Bundle.size), else_=0)), 0)
+_SIZE = sa.func.coalesce(sa.func.sum(Bundle.size), 0)
 
 
-def _stored(measured: Measured, guid: str, size: int, count: int) -> ContentStorage:
+def _bundles() -> sa.Select[str, int, int, int]:
+    return sa.select(Item.guid, _SIZE, _ACTIVE, sa.func.count(Bundle.id)).outerjoin(Bundle, Bundle.item_id == Item.id)
+
+
+async def _all_bundles(session: AsyncSession) -> Bundles:
+    alive = sa.func.count(sa.case((Bundle.id == Item.live_bundle_id, 1)))
+    wanted = sa.select(sa.func.count(Bundle.id), alive, _SIZE, _ACTIVE).join(Item, Bundle.item_id == Item.id)
+    total, active, size, active_size = (await session.execute(wanted)).one()
+    return {
+        "total": total,
+        "active": active,
+        "inactive": total - active,
+        "total_bytes": int(size),
+        "active_bytes": int(active_size),
+        "inactive_bytes": int(size) - int(active_size),
+    }
+
+
+def _stored(measured: Measured, guid: str, size: int, active: int, count: int) -> ContentStorage:
     apps, renderings, logs = (measured.items[name].get(guid, 0) for name in OF_ITEMS)
     return {
         "content_guid": guid,
         "bundles": count,
         "bundle_bytes": int(size),
+        "active_bundle_bytes": int(active),
+        "inactive_bundle_bytes": int(size) - int(active),
         "unpacked_bytes": apps,
         "rendering_bytes": renderings,
         "log_bytes": logs,
