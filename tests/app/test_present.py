@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from support.moments import MovedClock
 
 from rostra.app.present import Present, exchanged, read_catalog
+from rostra.app.reloaded import Reloaded
 from rostra.config.errors import ConfigProblems
 from rostra.config.load import Loaded, load
 from rostra.runtimes.catalog import Catalog
@@ -51,8 +52,9 @@ async def test_what_would_be_refused_changes_nothing_and_is_said(read: Callable[
     with pytest.raises(ConfigProblems):
         refused()
     with capture_logs() as said:
-        await present.reload(refused)
+        told = await present.reload(refused)
     assert present.loaded is before
+    assert "NoSuch" in told.refused
     assert [(line["log_level"], "NoSuch" in line["why"]) for line in said] == [("error", True)]
 
 
@@ -71,7 +73,8 @@ async def test_a_day_that_comes_turns_a_python_without_a_reload(read: Callable[[
 async def test_a_reload_says_what_it_did(read: Callable[[str], Loaded]) -> None:
     present = Present(read(""), Catalog())
     with capture_logs() as said:
-        await present.reload(lambda: read("[Scheduler]\nIdleTimeout = 9s\n"))
+        told = await present.reload(lambda: read("[Scheduler]\nIdleTimeout = 9s\n"))
+    assert told == Reloaded(waiting=("Scheduler.IdleTimeout",))
     assert [line["event"] for line in said][:2] == [
         "configuration reloaded",
         "Scheduler.IdleTimeout was changed; it counts after a restart of the server",

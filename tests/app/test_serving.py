@@ -67,17 +67,18 @@ async def test_an_answer_on_its_way_is_finished_before_the_end(tmp_path: Path) -
 
 
 async def test_signals_stop_and_hang_up() -> None:
-    signals, heard = Signals(), asyncio.Event()
-    os.kill(os.getpid(), signal.SIGHUP)  # before anybody said what to do: nothing, and not the end either
+    signals, heard = Signals(), asyncio.Semaphore(0)
+    os.kill(os.getpid(), signal.SIGHUP)  # before anybody said what to do: not the end, and not forgotten
     await asyncio.sleep(0.01)
     async with asyncio.TaskGroup() as group:
 
         async def work() -> None:
-            heard.set()
+            heard.release()
 
         signals.on_hangup(group, work)
+        await asyncio.wait_for(heard.acquire(), 30)
         os.kill(os.getpid(), signal.SIGHUP)
-        await asyncio.wait_for(heard.wait(), 5)
+        await asyncio.wait_for(heard.acquire(), 30)
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(signals.stop.wait(), 5)
     loop = asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
 from rostra.api.app import build as build_api
-from rostra.app import reconciling, rehearsing
+from rostra.app import reconciling, rehearsing, reloaded
 from rostra.app.building import Building
 from rostra.app.changes import Changes
 from rostra.app.clockwork import Clockwork
@@ -85,10 +86,16 @@ class Control:
     app: Starlette
 
     async def reload(self, read: Callable[[], Loaded]) -> None:
-        """Take over the configuration, and let what runs follow it. One that would be refused changes nothing."""
-        await self.present.reload(read)
-        await self.shop.changes.renderer.end_ready()  # what they were made for may not be so any more
-        await self.upkeep.follow()
+        """Take over the configuration, and let what runs follow it. One that would be refused changes nothing.
+
+        What came of it is kept for ``rostra reload`` once all of that is so.
+        """
+        began = time.monotonic()
+        told = await self.present.reload(read)
+        if not told.refused:
+            await self.shop.changes.renderer.end_ready()  # what they were made for may not be so any more
+            await self.upkeep.follow()
+        reloaded.keep(self.tools.places.run_dir, began, told)
 
 
 @asynccontextmanager

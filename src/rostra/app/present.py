@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from rostra.app.reloaded import Reloaded
 from rostra.clock import Clock, SystemClock
 from rostra.config.declarations import Declared, all_settings
 from rostra.config.load import Loaded
@@ -52,19 +53,20 @@ class Present:
     async def beside(self) -> Beside:
         return (await self.look_beside()).offer
 
-    async def reload(self, read: Callable[[], Loaded]) -> None:
+    async def reload(self, read: Callable[[], Loaded]) -> Reloaded:
         """Take over what ``read`` returns. What would be refused at start changes nothing, and the log says why."""
         try:
             loaded, waiting = exchanged(self.loaded, read())
             probed = await read_catalog(loaded, memory(loaded.settings))
         except Problem as refused:
             log.error("configuration not reloaded: it would be refused", why=refused.message, hint=refused.hint)
-            return
+            return Reloaded(refused=refused.message, hint=refused.hint)
         self.loaded, self.probed = loaded, probed
         log.info("configuration reloaded")
         for name in waiting:
             log.warning(f"{name} was changed; it counts after a restart of the server")
         await self.tell()
+        return Reloaded(waiting=waiting)
 
     async def tell(self) -> None:
         """Log the table of interpreters; one that was asked for and cannot be used is a warning."""

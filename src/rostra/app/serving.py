@@ -23,7 +23,8 @@ FINISH_SECONDS = 5  # how long answers on their way may take at the end
 class Signals:
     """SIGTERM and SIGINT set ``stop``, and content goes on for the next control process.
 
-    ``STOP_EVERYTHING`` sets ``everything``, too. SIGHUP is for whoever says what to do then, and means nothing before.
+    ``STOP_EVERYTHING`` sets ``everything``, too. SIGHUP is for whoever says what to do then; one that came before is
+    remembered.
 
     Installed before anything is opened: the default of each would end the process half-way.
     """
@@ -31,15 +32,19 @@ class Signals:
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self.everything = False
+        self._hung_up = False
         self._loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(signum, self.stop.set)
         self._loop.add_signal_handler(STOP_EVERYTHING, self._stop_everything)
-        self._loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
     def _stop_everything(self) -> None:
         self.everything = True
         self.stop.set()
+
+    def _hang_up(self) -> None:
+        self._hung_up = True
 
     def on_hangup(self, group: asyncio.TaskGroup, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run ``work`` in ``group`` at each SIGHUP; one that comes meanwhile runs after it."""
@@ -50,6 +55,8 @@ class Signals:
                 await work()
 
         self._loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(one()))
+        if self._hung_up:
+            group.create_task(one())
 
 
 class _Server(uvicorn.Server):
