@@ -405,6 +405,22 @@ class AwayContract(Contract):
         assert (await asking).json()["name"] == "control"
         assert (await other).json()["name"] == "one"
 
+    async def test_the_first_visitor_of_a_vanity_path_finds_it(
+        self, world: World, run_dir: Path, start_gateway: Callable[..., AbstractContextManager[Any]]
+    ) -> None:
+        """Control answers a moment before a gateway that has just started knows what is whose."""
+        server = await world.server()
+        world.control.decide("/sales/", "pool", base=ITEM)
+        await world.control.push_pool("pool", server)
+        await world.control.push_vanities("/sales/")
+        world.control.greeting = asyncio.Event()
+        gateway: Any = start_gateway(run_dir, **self.SETTINGS)
+        async with _in_thread(gateway):
+            asking = asyncio.create_task((await world.client(gateway.port)).ask("/sales/"))
+            await asyncio.sleep(0.1)
+            world.control.greeting.set()
+            assert (await asking).json()["name"] == "one"
+
     async def test_after_each_connection_it_says_hello_with_its_loads(self, world: World) -> None:
         gate = asyncio.Event()
 

@@ -24,6 +24,7 @@ class FakeControl:
         self.asked: list[dict[str, Any]] = []
         self.told: list[dict[str, Any]] = []
         self.deaf = False  # connected, but answers nothing
+        self.greeting: asyncio.Event | None = None  # holds back what a gateway is told when it connects
         self.gate: asyncio.Event | None = None  # holds back answers that have been decided
         self._pools: dict[str, dict[str, Any]] = {}
         self._vanities: list[str] = []
@@ -59,8 +60,9 @@ class FakeControl:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        if self._vanities:
-            self._say(writer, {"push": "vanities", "paths": self._vanities})
+        if self.greeting is not None:
+            await self.greeting.wait()
+        self._say(writer, {"push": "vanities", "paths": self._vanities})
         for pool in self._pools.values():
             self._say(writer, pool)
         try:

@@ -122,6 +122,8 @@ class Exchange:
                 return True
             if decision.pool:
                 return self._go_now_to_process(decision)
+        elif not plane.told_vanities.is_set():
+            return False
         backend = plane.backends.take(plane.control_path, repeatable=self._may_repeat())
         if backend is None:
             return False
@@ -142,6 +144,8 @@ class Exchange:
 
     async def _find_way(self) -> None:
         try:
+            if self.prefix is None and not self.plane.told_vanities.is_set():
+                self.prefix = await self.plane.known_prefix_of(self.request.path)
             if self.prefix is None:
                 await self._reach_control(b"")
             else:

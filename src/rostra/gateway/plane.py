@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -55,6 +56,7 @@ class Plane:
         self._run_dir = run_dir
         self._clock = clock or SystemClock()
         self._vanities = paths.Vanities()
+        self.told_vanities = asyncio.Event()  # until control has said them, any path may be one
         self._pools: dict[str, Pool] = {}
         self._starting: dict[str, asyncio.Task[bool | None]] = {}
         self._more_at: dict[str, float] = {}
@@ -130,6 +132,13 @@ class Plane:
 
     def prefix_of(self, path: bytes) -> bytes | None:
         return paths.prefix_of(path, self._vanities)
+
+    async def known_prefix_of(self, path: bytes) -> bytes | None:
+        """The same, after waiting a little for control to say which vanity paths there are."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONTROL_PATIENCE):
+                await self.told_vanities.wait()
+        return self.prefix_of(path)
 
     def external(self, path: bytes) -> bytes:
         """Return ``path`` as visitors see it, below the server's own prefix."""
@@ -247,6 +256,7 @@ class Plane:
                 self._rights.doubt()
             elif message["push"] == "vanities":
                 self._vanities = paths.vanities(message["paths"])
+                self.told_vanities.set()
         except (KeyError, TypeError, ValueError, AttributeError) as why:
             log.error("control pushed something malformed: %r", why)
 
