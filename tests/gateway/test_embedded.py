@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from gateway import contract, contract_messages, contract_sockets
+from gateway import contract, contract_away, contract_limits, contract_messages, contract_processes, contract_sockets
 from support.gateways import ThreadGateway
 
 
@@ -24,15 +24,15 @@ class TestWhere(contract.WhereContract):
     pass
 
 
-class TestProcess(contract.ProcessContract):
+class TestProcess(contract_processes.ProcessContract):
     pass
 
 
-class TestAway(contract.AwayContract):
+class TestAway(contract_away.AwayContract):
     pass
 
 
-class TestLimits(contract.LimitsContract):
+class TestLimits(contract_limits.LimitsContract):
     pass
 
 
