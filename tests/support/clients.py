@@ -22,7 +22,8 @@ def client(kept: Path, release: str, python: Path, *packages: str) -> Path:
         shutil.rmtree(made, ignore_errors=True)
         uv("venv", "--relocatable", "--python", str(python), str(made))
         wanted = [f"rsconnect-python=={release}", *packages]
-        uv("pip", "install", "--python", str(made / "bin" / "python"), *wanted)
+        # Copied: links into a cache that others fill and tidy at the same time fail now and then.
+        uv("pip", "install", "--link-mode", "copy", "--python", str(made / "bin" / "python"), *wanted)
         made.rename(folder)
     return folder / "bin" / "rsconnect"
 

@@ -56,5 +56,5 @@ def installed(config: pytest.Config, release: str) -> Path:
     if not python.exists():
         subprocess.run([uv, "venv", "-q", "-p", sys.executable, folder], check=True)
     wanted = ("--upgrade", PACKAGE) if release == NEWEST else (f"{PACKAGE}=={release}",)
-    subprocess.run([uv, "pip", "install", "-q", "--python", python, *wanted], check=True)
+    subprocess.run([uv, "pip", "install", "-q", "--link-mode", "copy", "--python", python, *wanted], check=True)
     return python
