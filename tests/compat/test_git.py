@@ -11,6 +11,7 @@ import pytest
 from support import git_server, interpreters
 from support.git_server import GitServer, Remote
 from support.server import Server, running_server
+from support.watching import contents_below
 
 from rostra.config.sections import Settings
 from rostra.content.git import find
@@ -87,9 +88,8 @@ def test_the_client_deploys_from_a_private_repository(rostra: Server, remote: Re
 
     # Nothing of the account is where content, or anybody who reads the data folder, could find it.
     assert rostra.ask(f"/content/{item['guid']}/search") == {"found": [], "variables": []}
-    for path in rostra.data_dir.rglob("*"):
-        if path.is_file():
-            assert PASSWORD.encode() not in path.read_bytes(), path
+    for path, raw in contents_below(rostra.data_dir):
+        assert PASSWORD.encode() not in raw, path
     assert PASSWORD not in rostra.log_text()
 
     # A commit that is pushed is live a moment later; an earlier one can be had again.

@@ -16,6 +16,7 @@ from support.bundles import bundle
 from support.direct import new_item
 from support.oidc import LACKING, client_of, machine, oidc_provider
 from support.server import Server
+from support.watching import contents_below
 
 pytestmark = [
     pytest.mark.compat,
@@ -223,8 +224,7 @@ def test_no_token_is_on_disk_in_clear(scene: Scene) -> None:
     with signed_in(scene.server, "mira") as browser:
         back = sign_in_at_provider(browser, scene, "mira@provider", f"/content/{scene.guid}/visitor")
         token = back.json()["access_token"].encode()
-    for path in scene.server.data_dir.rglob("*"):
-        if path.is_file() and not path.is_relative_to(scene.server.data_dir / "environments"):
-            raw = path.read_bytes()
+    for path, raw in contents_below(scene.server.data_dir):
+        if not path.is_relative_to(scene.server.data_dir / "environments"):
             assert token not in raw, path
             assert b"secret-of-people" not in raw, path

@@ -11,7 +11,7 @@ import pytest
 import websockets.sync.client
 from support.direct import Background, Direct, new_item, source
 from support.server import Server, running_server
-from support.watching import kill, mentioning, processes_of, until, within
+from support.watching import kill, mentioning, paths_below, processes_of, until, within
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server")]
 
@@ -29,6 +29,10 @@ def published(server: Server, version: str = "one", **fields: object) -> Direct:
     item = new_item(server, **fields)
     item.deploy(version)
     return item
+
+
+def files_of(server: Server, item: Direct) -> list[Path]:
+    return [path for path in paths_below(server.data_dir) if item.guid in path.name]
 
 
 def running(item: Direct) -> int:
@@ -165,10 +169,10 @@ def test_deleting_ends_processes_and_removes_every_file(server: Server) -> None:
         assert server.get(item.api, method="DELETE").status == 204
         assert item.get().status == 404
         until(lambda: not processes_of(server, item.guid), within(10), "its processes go on")
-    until(lambda: not list(server.data_dir.rglob(f"*{item.guid}*")), within(10), "files are left")
+    until(lambda: not files_of(server, item), within(10), "files are left")
     assert not any(item.guid in words for words in mentioning(server.data_dir).values())
     time.sleep(1)  # a log that is still written would be made again
-    assert not list(server.data_dir.rglob(f"*{item.guid}*"))
+    assert not files_of(server, item)
 
 
 def test_deleting_during_a_deploy_leaves_nothing_either(server: Server) -> None:
@@ -178,5 +182,5 @@ def test_deleting_during_a_deploy_leaves_nothing_either(server: Server) -> None:
     until(lambda: processes_of(server, item.guid), within(20), "it is not being proven")
     assert server.get(item.api, method="DELETE").status == 204
     assert server.wait_for(task)["code"] == 1
-    until(lambda: not list(server.data_dir.rglob(f"*{item.guid}*")), within(15), "files are left")
+    until(lambda: not files_of(server, item), within(15), "files are left")
     until(lambda: not processes_of(server, item.guid), within(15), "the process that was proven goes on")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support import interpreters
+from support.aftermath import unfinished
 from support.configuring import offer, rostra
 from support.direct import Background, Direct, new_item
 from support.server import BIN, Server, running_server
@@ -222,8 +223,7 @@ def test_a_rebuild_goes_on_after_the_server_was_killed(server: Server) -> None:
     assert showing.returncode == 0, out
     assert "beginning again" in out
     assert len(environments(server, *items)) == 3
-    leftovers = [path for path in server.data_dir.rglob(".scratch-*") if "cache" not in path.parts]
-    assert leftovers == []
+    assert [name for name in unfinished(server.data_dir) if not name.startswith("cache")] == []
 
 
 def test_a_rebuild_asked_for_while_the_server_stands_begins_with_it(server: Server) -> None:

@@ -10,12 +10,13 @@ from contextlib import closing
 from pathlib import Path
 
 from support.server import Server
-from support.watching import below, mentioning
+from support.watching import below, mentioning, paths_below
 
 
 def unfinished(data_dir: Path) -> list[str]:
     """Return every scratch place there is, as paths under the data folder."""
-    return sorted(str(path.relative_to(data_dir)) for path in data_dir.rglob(".scratch-*"))
+    found = (path for path in paths_below(data_dir) if path.name.startswith(".scratch-"))
+    return sorted(str(path.relative_to(data_dir)) for path in found)
 
 
 def orphans(server: Server) -> dict[int, str]:

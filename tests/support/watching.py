@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,21 @@ def until(good: Callable[[], object], seconds: float, what: str) -> float:
         assert time.monotonic() - begun < seconds, f"not within {seconds} s: {what}"
         time.sleep(0.02)
     return time.monotonic() - begun
+
+
+def paths_below(folder: Path) -> Iterator[Path]:
+    """Yield everything under ``folder``; unlike ``rglob`` it goes on when a folder disappears meanwhile."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            yield Path(place, name)
+
+
+def contents_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield every file under ``folder`` with what is in it, those left out that disappear meanwhile."""
+    for path in paths_below(folder):
+        if path.is_file():
+            with contextlib.suppress(FileNotFoundError):
+                yield path, path.read_bytes()
 
 
 def quickly(server: Server, path: str, **headers: str) -> int:
