@@ -7,10 +7,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from support import interpreters
+from support.grouping import GroupScheduling
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # How fast examples are made depends on what else the machine does; it says nothing about the code.
 settings.register_profile("rostra", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("rostra")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    return GroupScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from support import interpreters
 from support.direct import new_item
 from support.server import BIN, Server, running_server
 
-pytestmark = [*_needs_r, pytest.mark.interpreters]
+pytestmark = [*_needs_r, pytest.mark.interpreters, pytest.mark.xdist_group("r-rehearsal")]
 
 REPORT = "---\ntitle: A report\noutput: html_document\n---\n\n```{r}\nlibrary(reticulate)\n```\n\nWords.\n\n"
 CHUNK = REPORT + "```{python}\nimport textwrap\nimport %s\nprint(textwrap.wrap('a b', 2))\n```\n"
