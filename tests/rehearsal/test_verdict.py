@@ -23,7 +23,7 @@ from rostra.rehearsal.model import (
     Weight,
     up_to,
 )
-from rostra.rehearsal.verdict import judge
+from rostra.rehearsal.verdict import judge, next_plan
 
 TO = Matched(to="3.13.0", path="/p", reason="because")
 SAME = Resolved(plans=(Plan(pins=("a==1",)),))
@@ -89,6 +89,28 @@ def test_verdicts(found: Findings, outcome: str, by: str, why: str) -> None:
     assert verdict.reason.endswith((".", "!", "?"))
     assert verdict.action
     assert (verdict.outcome is Outcome.safe) == ("Rebuild" in verdict.action)
+
+
+TWO = Resolved(plans=(NEWER, EDITED))
+FELL = Started(then=BAD, today=FINE)
+
+
+@pytest.mark.parametrize(
+    ("found", "following", "why"),
+    [
+        (Findings(matched=TO, resolved=TWO, built=BUILT, started=FELL), 1, "there is another way"),
+        (Findings(matched=TO, resolved=TWO, built=Built(plan=1), started=FELL), None, "it was the last"),
+        (Findings(matched=TO, resolved=TWO, built=BUILT, started=Started(then=FINE)), None, "it starts"),
+        (Findings(matched=TO, resolved=TWO, built=BUILT, started=Started(then=BAD, today=BAD)), None, "nor does today"),
+        (Findings(matched=TO, resolved=TWO, built=BUILT, started=Started(then=BAD)), None, "today cannot be asked"),
+        (Findings(matched=TO, resolved=TWO, built=BUILT, started=FELL, checked=Checked(remarks=(LINE,))), None,
+         "its own line is why"),
+        (Findings(matched=TO, resolved=TWO, built=BUILT), None, "nothing was started"),
+        (Findings(matched=TO, resolved=TWO, built=Built(reason="no")), None, "nothing was built"),
+    ],
+)  # fmt: skip
+def test_which_plan_is_tried_next(found: Findings, following: int | None, why: str) -> None:
+    assert next_plan(found) == following, why
 
 
 def test_a_start_and_the_static_check_are_told_together() -> None:

@@ -23,7 +23,7 @@ from rostra.db.engine import Sessions, reading_factory, session_factory, transac
 from rostra.jobs.tables import Task
 from rostra.rehearsal import records, shelves
 from rostra.rehearsal.bench import Bench
-from rostra.rehearsal.model import LADDER, Answer, Built, Checked, Plan, Resolved, Started, Step
+from rostra.rehearsal.model import LADDER, Answer, Built, Checked, Moved, Plan, Resolved, Started, Step
 from rostra.rehearsal.records import Wanted
 from rostra.rehearsal.steps import Steps
 from rostra.rehearsal.tables import BuiltAside, Finding, Rehearsal
@@ -56,22 +56,24 @@ class Played(Steps):
 
     outcomes: ClassVar[dict[str, str]] = {}
     started_items: ClassVar[list[str]] = []
+    plans: ClassVar[tuple[Plan, ...]] = (Plan(),)
     gate: ClassVar[asyncio.Event | None] = None
     reached: ClassVar[asyncio.Event | None] = None
 
     async def resolved(self, work: Any, to: Runtime) -> Resolved:
         async def find() -> Resolved:
-            return Resolved(plans=(Plan(),))
+            return Resolved(plans=self.plans)
 
         return await self._once(f"resolve:{work.bundle.environment_key}:{to.identity}", find, shelves.resolved)
 
     async def checked(self, work: Any, to: Runtime) -> Checked:
         return Checked()
 
-    async def built(self, work: Any, to: Runtime, resolved: Resolved) -> Built:
+    async def built(self, work: Any, to: Runtime, resolved: Resolved, first: int = 0) -> Built:
+        key = f"new-{work.bundle.environment_key}" + (f"-{first}" if first else "")
         async with transaction(self._bench.tools.sessions) as session:
-            await records.intend(session, self._id, f"new-{work.bundle.environment_key}")
-        return Built(plan=0, key=f"new-{work.bundle.environment_key}")
+            await records.intend(session, self._id, key)
+        return Built(plan=first, key=key)
 
     async def started(self, work: Any, to: Runtime, built: Built) -> Started:
         if self.gate is not None and work.item.name == "slow":
@@ -79,13 +81,15 @@ class Played(Steps):
             self.reached.set()
             await self.gate.wait()
         Played.started_items.append(work.item.name)
-        good = self.outcomes.get(work.item.name, "good") == "good"
-        return Started(then=Answer(good=good, status=200 if good else 500, reason="" if good else "it fell over"))
+        good = self.outcomes.get(work.item.name, "good") in ("good", f"good with {built.plan}")
+        then = Answer(good=good, status=200 if good else 500, reason="" if good else "it fell over")
+        return Started(then=then, today=Answer(good=True, status=200))
 
 
 @pytest.fixture
 def sessions_and_bench(engine: AsyncEngine, database_settings: Settings, tmp_path: Path) -> tuple[Sessions, Bench]:
     Played.outcomes, Played.started_items, Played.gate, Played.reached = {}, [], None, None
+    Played.plans = (Plan(),)
     sessions = session_factory(engine)
     tools = SimpleNamespace(
         sessions=sessions,
@@ -135,6 +139,29 @@ async def read(bench: Bench, rehearsal_id: str) -> tuple[str, dict[str, str]]:
     async with transaction(bench.tools.reading) as session:
         state = await records.state_of(session, rehearsal_id)
         return state, {each["name"]: each["outcome"] for each in await records.results(session, rehearsal_id)}
+
+
+async def test_a_further_plan_is_tried_when_the_first_does_not_start(
+    sessions_and_bench: tuple[Sessions, Bench], tmp_path: Path
+) -> None:
+    sessions, bench = sessions_and_bench
+    moves = (Moved(name="a", before="1", after="2"), Moved(name="a", before="1", after="3"))
+    Played.plans = tuple(Plan(pins=(f"a=={move.after}",), moved=(move,)) for move in moves)
+    Played.outcomes = {"picky": "good with 1", "broken": "never"}
+    for name in ("easy", "picky", "broken"):
+        await publish(sessions, tmp_path, name, key=name)
+    rehearsal = await begun(bench)
+    await walk(bench, rehearsal).run()
+    assert await read(bench, rehearsal) == (
+        "done",
+        {"easy": "new-pins", "picky": "new-pins", "broken": "needs-work"},
+    )
+    async with transaction(sessions) as session:
+        told = {each["name"]: each for each in await records.results(session, rehearsal)}
+    assert [told[name]["pins"] for name in ("easy", "picky", "broken")] == [["a==2"], ["a==3"], ["a==2"]]
+    assert told["picky"]["notes"] == ["With a 2 alone it installs but does not start: it fell over."]
+    assert told["picky"]["built_key"] == "new-picky-1"
+    assert (told["broken"]["reason"], told["broken"]["notes"]) == ("It fell over.", [])
 
 
 async def test_only_what_runs_on_it_is_rehearsed(sessions_and_bench: tuple[Sessions, Bench], tmp_path: Path) -> None:

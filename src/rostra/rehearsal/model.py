@@ -88,7 +88,10 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """``plan`` is the number of the plan that could be built, None when none could. ``key`` names the environment."""
+    """``plan`` is the number of the plan that could be built, None when none could. ``key`` names the environment.
+
+    ``reason`` says why none could, or why an earlier plan is not used.
+    """
 
     plan: int | None = None
     key: str = ""

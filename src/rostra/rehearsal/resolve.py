@@ -128,7 +128,10 @@ class _Resolver:
         return await self._with_source(self._plan(found)) if found.good else None
 
     async def _newer(self) -> list[Plan]:
-        """Newer packages, moved no further than must be: as the file is, else with its limits lifted."""
+        """Newer packages, moved no further than must be, then the newest: as the file is, else with its limits lifted.
+
+        What is moved least is the least to test, but it is a set of releases nobody may ever have used together.
+        """
         loose = [line for _, line in loosened(self.wanted.entries, self.present.pins)]
         loose = [
             own if entry.local or entry.builds else line
@@ -138,7 +141,8 @@ class _Resolver:
         for lines in (self.own, loose):
             found = await self._compile(lines, self.least, build=builds, prefer=self.same)
             if found.good:
-                return [self._plan(found)]
+                newest = await self._compile(lines, self.least, build=builds)
+                return distinct([self._plan(each) for each in (found, newest) if each.good])
         found = await self._compile(loose, self.least, build=True, prefer=self.same)
         plan = self._plan(found)
         return [await self._with_source(plan)] if found.good and plan.newer else []
@@ -202,6 +206,11 @@ class _Resolver:
             readable=(site.tools.uv,),
             on_line=silent,
         )
+
+
+def distinct(plans: Sequence[Plan]) -> list[Plan]:
+    """Return the plans without those that install what an earlier one does."""
+    return list({plan.pins: plan for plan in reversed(plans)}.values())[::-1]
 
 
 def compile_argv(site: Site, *, build: bool) -> tuple[str, ...]:

@@ -76,15 +76,16 @@ class Steps:
         key = _key("resolve", work.bundle.environment_key, to.identity)
         return await self._once(key, find, shelves.resolved)
 
-    async def built(self, work: Work, to: Runtime, resolved: Resolved) -> Built:
+    async def built(self, work: Work, to: Runtime, resolved: Resolved, first: int = 0) -> Built:
+        """Build the first plan that installs; those before ``first`` are not tried."""
         if work.bundle.managed is False:
             return Built(plan=0, key="")
 
         async def find() -> Built:
             async with self._building:
-                return await self._build(work, to, resolved)
+                return await self._build(work, to, resolved, first)
 
-        key = _key("build", work.bundle.environment_key, to.identity, resolved)
+        key = _key("build", work.bundle.environment_key, to.identity, resolved, first)
         found = await self._once(key, find, shelves.built)
         if found.plan is not None and self._bench.store.get(found.key) is None:  # it was reaped since
             found = await find()
@@ -146,9 +147,9 @@ class Steps:
         files = [each["file"] for each in (today or then)["files"]]
         return static.compare(today, then, static.roots_of(work.kind.name, work.bundle.entrypoint, files))
 
-    async def _build(self, work: Work, to: Runtime, resolved: Resolved) -> Built:
+    async def _build(self, work: Work, to: Runtime, resolved: Resolved, first: int) -> Built:
         last: InstallFailed | None = None
-        for number, plan in enumerate(resolved.plans):
+        for number, plan in enumerate(resolved.plans[first:], first):
             spec = dataclasses.replace(edited(self._spec(work, to), plan), pins=plan.pins)
             try:
                 key = await self._bench.store.key(spec)

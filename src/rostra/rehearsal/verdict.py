@@ -143,6 +143,28 @@ def worse(started: Started) -> bool:
     return then.status // 100 != today.status // 100 and then.status >= 400
 
 
+def next_plan(found: Findings) -> int | None:
+    """Return the number of the plan to try after the one that was built does not start, None when that cannot help.
+
+    It can where the item answers today, and nothing known of its own code explains the failure.
+    """
+    resolved, built, started = found.resolved, found.built, found.started
+    if resolved is None or built is None or built.plan is None or started is None or not worse(started):
+        return None
+    if started.today is None or not started.today.good or _at(found.checked, started.then) is not None:
+        return None
+    following = built.plan + 1
+    return following if following < len(resolved.plans) else None
+
+
+def not_started(found: Findings) -> str:
+    """Say of a plan that installs why it is not the one to use."""
+    changed = [f"{each.name} {each.after}" for each in plan_of(found).moved if each.before and each.after]
+    fewer = f"with {', '.join(changed[:3])} alone" if changed else "with today's packages"
+    then = found.started.then if found.started else None
+    return f"{fewer} it installs but does not start: {(then.reason if then else '') or 'it answers worse than today'}"
+
+
 def _breaks(found: Findings, plan: Plan) -> Verdict | None:
     broken = [each for each in found.checked.remarks if each.weight is Weight.breaks] if found.checked else []
     if found.started is not None and found.started.then.ran:
@@ -235,6 +257,8 @@ def _at(checked: Checked | None, then: Answer) -> Remark | None:
 
 def _notes(found: Findings) -> tuple[str, ...]:
     notes: list[str] = []
+    if found.built and found.built.plan is not None and found.built.reason:
+        notes.append(_sentence(found.built.reason))
     if found.started and found.started.then.unseen:
         notes.append(_sentence(found.started.then.unseen))
     if found.checked:

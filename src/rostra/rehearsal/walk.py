@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from packaging.version import Version
@@ -37,7 +37,7 @@ from rostra.rehearsal.model import (
 )
 from rostra.rehearsal.steps import Steps
 from rostra.rehearsal.target import Wish, target
-from rostra.rehearsal.verdict import judge, plan_of
+from rostra.rehearsal.verdict import judge, next_plan, not_started, plan_of, worse
 from rostra.runtimes.model import Policy, Runtime
 from rostra.units import counted
 
@@ -186,10 +186,27 @@ class Walk:
             built = await self._steps.built(work, to, resolved)
         if Step.start in self._wanted and built and built.plan is not None:
             started = await self._steps.started(work, to, built)
-        if checked is not None:
-            plan = plan_of(Findings(matched=matched, resolved=resolved, built=built))
-            checked = self._steps.provided(work, checked, plan, built)
-        return Findings(matched=matched, resolved=resolved, built=built, started=started, checked=checked)
+        found = Findings(matched=matched, resolved=resolved, built=built, started=started, checked=checked)
+        return self._with_provided(work, await self._further(work, to, found))
+
+    async def _further(self, work: Work, to: Runtime, found: Findings) -> Findings:
+        """Return what the first further plan that starts gives, when the one that was built does not start."""
+        tried = self._with_provided(work, found)
+        while (number := next_plan(tried)) is not None:
+            assert found.resolved is not None
+            built = await self._steps.built(work, to, found.resolved, number)
+            if built.plan is None:
+                break
+            started = await self._steps.started(work, to, built)
+            tried = self._with_provided(work, replace(found, built=built, started=started))
+            if not worse(started):
+                return replace(found, built=replace(built, reason=not_started(found)), started=started)
+        return found
+
+    def _with_provided(self, work: Work, found: Findings) -> Findings:
+        if found.checked is None:
+            return found
+        return replace(found, checked=self._steps.provided(work, found.checked, plan_of(found), found.built))
 
     async def _tidy(self, *, keep: bool) -> None:
         tools = self.bench.tools
