@@ -15,6 +15,7 @@ from rehearsal.test_report import item
 from rostra.cli import rehearse_sources
 from rostra.cli.main import main
 from rostra.cli.rehearse_sources import Folder, Report, Served
+from rostra.cli.rehearse_table import next_step
 from rostra.cli.remote import KeyMissing, Refused, Remote, ServerAway
 from rostra.rehearsal.notify import MailIsOff
 from rostra.rehearsal.records import Present, Wanted
@@ -111,6 +112,14 @@ def test_how_deep(played: PlayedSource, rostra: Any, words: tuple[str, ...], ste
     wanted = played.asked[0][0]
     assert " ".join(wanted.steps) == steps, why
     assert (wanted.wish.retire, wanted.wish.onto) == (("3.8", "3.9"), "3.12")
+
+
+def test_the_next_command_is_given_whole(played: PlayedSource, rostra: Any) -> None:
+    _, _, said = rostra("rehearse", "--retire", "3.8", "--server", "https://rostra.example.org")
+    assert "rostra runtimes rehearse --resume r1 --notify --server https://rostra.example.org\n" in said
+    untold = {**TOLD, "steps": ["match"], "onto": "3.12"}
+    words = next_step(untold, ITEMS, "--config /etc/r.gcfg").splitlines()
+    assert words[1] == "  rostra runtimes rehearse --retire 3.8 --onto 3.12 --config /etc/r.gcfg"
 
 
 def test_reports_are_written_as_asked(played: PlayedSource, rostra: Any, tmp_path: Path) -> None:

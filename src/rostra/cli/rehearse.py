@@ -6,6 +6,7 @@ What they need is imported when they run: the other commands of this group answe
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,7 +75,7 @@ def rehearse(  # noqa: PLR0917 - each is an option of the command line
     found = where.rehearse(
         None if resume else _wanted(retire_ or [], onto, depth, no_start, no_build, keep, fresh), resume
     )
-    _show(found, form, output)
+    _show(found, form, output, _given(server, config))
     if pages is not None:
         letters = report.write_letters(found.told, found.items, pages, server=found.server)
         print(f"{counted(len(letters), 'page')} for owners: {pages}", file=sys.stderr)
@@ -151,13 +152,18 @@ def _wanted(  # noqa: PLR0917
     return Wanted(wish=wish(words, onto), steps=steps, keep=keep, fresh=fresh)
 
 
-def _show(found: Report, form: str, output: Path | None) -> None:
+def _given(server: str, config: Path | None) -> str:
+    """Return the words that named the server, for commands that are to be copied; a key is nobody's to see."""
+    return f"--server {shlex.quote(server)}" if server else f"--config {shlex.quote(str(config))}" if config else ""
+
+
+def _show(found: Report, form: str, output: Path | None, where: str) -> None:
     from rostra.cli import rehearse_table as table
 
     if form == "table" and output is None:
         table.show(found.told, found.items)
         if found.told["state"] == "done":
-            print(f"\n{table.next_step(found.told, found.items)}", file=sys.stderr)
+            print(f"\n{table.next_step(found.told, found.items, where)}", file=sys.stderr)
         return
     text = _written(found, form)
     if output is None:

@@ -20,7 +20,7 @@ from rostra.rehearsal.bench import Bench
 from rostra.rehearsal.model import up_to
 from rostra.rehearsal.notify import MailIsOff, NotifiedOwnersJson, notify, require_mail
 from rostra.rehearsal.records import Present, Wanted
-from rostra.rehearsal.target import AUTO, Wish, wish
+from rostra.rehearsal.target import AUTO, Wish, require_target, wish
 from rostra.rehearsal.walk import Walk
 
 T = TypeVar("T")
@@ -171,6 +171,7 @@ class Folder:
         async def work(bench: Bench) -> Report:
             rehearsal_id = resume
             if wanted is not None:
+                require_target(wanted.wish, bench.tools.runtimes())
                 async with transaction(bench.tools.sessions) as session:
                     rehearsal_id = (await records.begin(session, wanted, bench.tools.clock.now())).id
             print(_named(rehearsal_id), file=sys.stderr)

@@ -17,6 +17,7 @@ from rich.text import Text
 from rostra.cli.table import plain, width
 from rostra.rehearsal.model import Outcome, Step
 from rostra.rehearsal.report import ordered
+from rostra.rehearsal.target import AUTO
 
 WIDE = 120  # columns from which a table can be read
 _COLOURS = {
@@ -104,20 +105,26 @@ def _summary(told: Mapping[str, Any]) -> Text:
     return head
 
 
-def next_step(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> str:
-    """Return what an administrator most likely does now: each command, and under it what it does."""
-    version = told["retire"][0]
+def next_step(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]], where: str = "") -> str:
+    """Return what an administrator most likely does now: each command, and under it what it does.
+
+    ``where`` is what names the server or its configuration, as it was given: ``--server https://...``.
+    """
+    version, where = told["retire"][0], f" {where}" if where else ""
     steps = []
     if items and not _started(told):
-        again = f"rostra runtimes rehearse --retire {','.join(told['retire'])}"
+        onto = "" if told["onto"] == AUTO else f" --onto {told['onto']}"
+        again = f"rostra runtimes rehearse --retire {','.join(told['retire'])}{onto}{where}"
         steps += [again, "    starts them too; nothing was started yet"]
-        steps.append("    (while the server runs, add --server URL)")
+        if "--server" not in where:
+            steps.append("    (while the server runs, add --server URL)")
     elif any(each["outcome"] == Outcome.safe for each in items):
-        steps += [f"rostra runtimes retire {version} --rebuild-safe", "    moves what is safe, one proven deploy each"]
+        moving = f"rostra runtimes retire {version} --rebuild-safe{where}"
+        steps += [moving, "    moves what is safe, one proven deploy each"]
     if any(each["outcome"] != Outcome.safe for each in items):
-        steps += [f"rostra runtimes rehearse --resume {told['id']} --notify", "    mails owners their own part"]
+        steps += [f"rostra runtimes rehearse --resume {told['id']} --notify{where}", "    mails owners their own part"]
     if not items:
-        steps += [f"rostra runtimes retire {version}", "    says what to write into the configuration"]
+        steps += [f"rostra runtimes retire {version}{where}", "    says what to write into the configuration"]
     return "\n".join(["Next:", *(f"  {step}" for step in steps)])
 
 

@@ -37,6 +37,19 @@ class NothingRetired(Invalid):
         super().__init__("no version was named", hint="Say which: --retire 3.8, or --retire 3.8,3.9.")
 
 
+class NoSuchTarget(Invalid):
+    """The version to move to is not on this server, or is to be retired itself."""
+
+    code = "no-such-target"
+
+    def __init__(self, onto: str, left: Sequence[Runtime]) -> None:
+        known = ", ".join(str(version) for version in sorted({each.version for each in left}))
+        super().__init__(
+            f"this server has no Python {onto} that would be left",
+            hint=f"Left would be {known}: write one of them, or auto." if known else "No Python would be left at all.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is asked: ``retire`` are versions or ranges, ``onto`` is one, or ``auto``."""
@@ -72,13 +85,30 @@ def _words(text: str) -> list[str]:
     return [text] if any(part.strip()[0] in "<>=!~" for part in parts) else parts
 
 
+def require_target(asked: Wish, runtimes: Sequence[Runtime]) -> None:
+    """Refuse a version to move to that nothing could move to.
+
+    Raises:
+        NoSuchTarget
+    """
+    if asked.onto == AUTO:
+        return
+    left, wanted = _left(runtimes, asked), version_range(asked.onto)
+    if not any(wanted.contains(each.version, prereleases=True) for each in left):
+        raise NoSuchTarget(asked.onto, left)
+
+
+def _left(runtimes: Sequence[Runtime], asked: Wish) -> list[Runtime]:
+    return [each for each in runtimes if each.state is not RuntimeState.retired and not asked.retires(each.version)]
+
+
 def target(request: Request, policy: Policy, version: Version, runtimes: Sequence[Runtime], asked: Wish) -> Matched:
     """Return the interpreter for an item that runs on ``version`` today.
 
     ``onto`` a version: the newest release in it. ``auto``: what the policy and the item's own range give without the
     retired ones; where they give nothing, the nearest newer release that the range allows.
     """
-    left = [each for each in runtimes if each.state is not RuntimeState.retired and not asked.retires(each.version)]
+    left = _left(runtimes, asked)
     if asked.onto != AUTO:
         return _onto(request, version_range(asked.onto), left, asked)
     try:

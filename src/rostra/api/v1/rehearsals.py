@@ -18,7 +18,7 @@ from rostra.rehearsal import notify, records, report, tasks
 from rostra.rehearsal.model import Step, up_to
 from rostra.rehearsal.notify import RehearsalUnfinished
 from rostra.rehearsal.records import Wanted
-from rostra.rehearsal.target import AUTO, Wish, wish
+from rostra.rehearsal.target import AUTO, Wish, require_target, wish
 from rostra.wire import Guid, choice
 
 router = Router()
@@ -86,7 +86,9 @@ async def begin_rehearsal(
     who: Administrator, wanted: Annotated[RehearsalBody, edge.parsed(RehearsalBody)], live: Live, session: Writing
 ) -> report.RehearsalShape:
     """Begin one; the answer names its task, which shows the progress."""
-    made = await tasks.enqueue(session, live.tasks, wanted_of(wanted), who.user_id)
+    asked = wanted_of(wanted)
+    require_target(asked.wish, live.runtimes())
+    made = await tasks.enqueue(session, live.tasks, asked, who.user_id)
     return await _shown(session, made.id)
 
 
