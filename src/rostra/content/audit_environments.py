@@ -112,4 +112,5 @@ def to_json(row: Standing, data_dir: Path) -> AuditedEnvironment:
 
 def to_csv(told: Sequence[Mapping[str, Any]]) -> str:
     """Return what `to_json` made as CSV, with the guids of the items."""
-    return audit_report.to_csv([{**row, "items": [item["guid"] for item in row["items"]]} for row in told])
+    rows = [{**row, "items": [item["guid"] for item in row["items"]]} for row in told]
+    return audit_report.to_csv(rows, tuple(AuditedEnvironment.__annotations__))

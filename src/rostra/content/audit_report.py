@@ -127,14 +127,18 @@ def item_json(row: ItemRow, address: Address) -> AuditedItemJson:
     }
 
 
-def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
-    """Return flat objects as CSV with a line of names. What a spreadsheet would take for a formula is quoted with '."""
-    if not rows:
-        return ""
+COLUMNS = tuple(AuditedItemJson.__annotations__)
+
+
+def to_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str] = COLUMNS) -> str:
+    """Return flat objects as CSV below a line of names, which is there without any, too.
+
+    What a spreadsheet would take for a formula is quoted with '.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0])
-    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    writer.writerow(columns)
+    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
     return text.getvalue()
 
 
