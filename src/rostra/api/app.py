@@ -13,6 +13,7 @@ from rostra.api import schedules as legacy_schedules
 from rostra.api import variants as legacy_variants
 from rostra.api.bodies import Drained
 from rostra.api.deprecated import Marked
+from rostra.api.heads import Headed
 from rostra.api.request_ids import Named
 from rostra.api.services import Services
 from rostra.api.v1 import (
@@ -133,4 +134,4 @@ def build(services: Services) -> ASGIApp:
     """Return the API. Mount it at ``/__api__``; a path prefix in front of that is found in the request's root path."""
     app = application()
     app.state.services = services
-    return Named(Drained(Marked(app)))
+    return Named(Drained(Headed(Marked(app))))
