@@ -30,7 +30,13 @@ def found(*, days: float = 100, sort: Sort = Sort.environment, identity: str = "
 
 def known(*items: UsedBy, used_days: float | None = None, running: int = 0) -> Known:
     used_at = {} if used_days is None else {"k": NOON - dt.timedelta(days=used_days)}
-    return Known(interpreters={"here"}, items={"k": items} if items else {}, used_at=used_at, running={"k": running})
+    return Known(
+        interpreters={"here"},
+        retired={"retired"},
+        items={"k": items} if items else {},
+        used_at=used_at,
+        running={"k": running},
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,9 @@ def known(*items: UsedBy, used_days: float | None = None, running: int = 0) -> K
         (found(identity="gone"), known(LIVE), "interpreter gone", False, "it would serve again with its interpreter"),
         (found(identity="gone"), known(KEPT), "interpreter gone", True, "an old bundle whose interpreter is gone"),
         (found(identity="gone"), known(KEPT, running=1), "interpreter gone", False, "still running"),
+        (found(identity="retired"), known(LIVE), "interpreter retired", False, "that may be taken back"),
+        (found(identity="retired"), known(KEPT), "interpreter retired", True, "an old bundle of a retired interpreter"),
+        (found(identity="gone"), known(), "orphan", True, "nobody would miss it, whatever it was for"),
         (found(sort=Sort.overlay), known(), "ready", False, "an overlay belongs to its interpreter"),
         (found(sort=Sort.overlay, identity="gone"), known(), "interpreter gone", True, "which is gone"),
     ],
@@ -54,6 +63,12 @@ def test_what_may_go_after_thirty_days(what: Found, facts: Known, state: str, go
     rows = standings([what], facts)
     assert rows[0].state is State(state), why
     assert bool(reapable(rows, unused_for=dt.timedelta(days=30), now=NOON)) is goes, why
+
+
+@pytest.mark.parametrize(("identity", "state"), [("here", "ready"), ("gone", "interpreter gone")])
+def test_without_records_nothing_is_an_orphan(identity: str, state: str) -> None:
+    facts = Known(interpreters={"here"}, items=None, used_at={}, running={})
+    assert standings([found(identity=identity)], facts)[0].state is State(state)
 
 
 def test_what_was_used_just_now_stays_whatever_is_asked() -> None:

@@ -188,7 +188,7 @@ async def _standings(ready: Loaded) -> list[Standing]:
         facts = await reading(ready.settings, work)
     except (NoDatabase, DatabaseBehind, DatabaseUnavailable) as why:
         print(f"note: {why.message}; what uses an environment is not known", file=sys.stderr)
-        facts = Known(interpreters={each.identity for each in runtimes}, items={}, used_at={}, running={})
+        facts = Known(interpreters={each.identity for each in runtimes}, items=None, used_at={}, running={})
     return await asyncio.to_thread(audit_environments.weighed, standings(found, facts))
 
 

@@ -43,6 +43,7 @@ async def known(session: AsyncSession, runtimes: Sequence[Runtime], running: Map
     """
     return Known(
         interpreters={each.identity for each in runtimes if each.state is not RuntimeState.retired},
+        retired={each.identity for each in runtimes if each.state is RuntimeState.retired},
         items=await needed(session),
         used_at=await inventory_rows.last_uses(session),
         running=running,

@@ -16,6 +16,7 @@ LEAST_UNUSED = dt.timedelta(hours=2)
 class State(StrEnum):
     ready = "ready"
     orphan = "orphan"  # no bundle needs it
+    retired = "interpreter retired"  # nothing may run in it any more, until somebody takes that back
     gone = "interpreter gone"  # nothing can run in it any more
 
 
@@ -48,13 +49,15 @@ class Standing:
 class Known:
     """What the rest of the server knows. ``interpreters`` are the identities of those that may be used.
 
+    ``retired`` are those that are there and may not. ``items`` is None when it is not known what needs environments.
     ``running`` are the environments of running processes, each as often as there are processes.
     """
 
     interpreters: Collection[str]
-    items: Mapping[str, Sequence[UsedBy]]
+    items: Mapping[str, Sequence[UsedBy]] | None
     used_at: Mapping[str, dt.datetime]
     running: Mapping[str, int]
+    retired: Collection[str] = ()
 
 
 def standings(found: Sequence[Found], known: Known) -> list[Standing]:
@@ -63,7 +66,7 @@ def standings(found: Sequence[Found], known: Known) -> list[Standing]:
         Standing(
             found=one,
             state=state_of(one, known),
-            items=tuple(known.items.get(one.key, ())),
+            items=tuple((known.items or {}).get(one.key, ())),
             used_at=known.used_at.get(one.key),
             running=known.running.get(one.key, 0),
         )
@@ -73,11 +76,11 @@ def standings(found: Sequence[Found], known: Known) -> list[Standing]:
 
 def state_of(found: Found, known: Known) -> State:
     """Return how an environment is. An overlay belongs to its interpreter, not to items, so it is never an orphan."""
-    if found.identity not in known.interpreters:
-        return State.gone
-    if found.sort is Sort.environment and not known.items.get(found.key):
+    if found.sort is Sort.environment and known.items is not None and not known.items.get(found.key):
         return State.orphan
-    return State.ready
+    if found.identity in known.interpreters:
+        return State.ready
+    return State.retired if found.identity in known.retired else State.gone
 
 
 def reapable(rows: Sequence[Standing], *, unused_for: dt.timedelta, now: dt.datetime) -> list[Standing]:
@@ -94,6 +97,6 @@ def in_use(row: Standing) -> bool:
     """Return whether something runs in an environment or would have to be built again without it."""
     if row.running:
         return True
-    if row.state is State.gone:
+    if row.state in (State.retired, State.gone):
         return any(item.live for item in row.items)
     return bool(row.items) or row.found.sort is Sort.overlay
