@@ -24,7 +24,10 @@ def real(state: RuntimeState = RuntimeState.active, path: str = sys.executable) 
 def with_runtime(world: World) -> Any:
     def use(runtime: Runtime) -> None:
         live = dataclasses.replace(world.live, runtimes=lambda: (runtime,))
-        world.app.routes[0].app._app._app._app.state.services = live  # type: ignore[attr-defined]
+        app: Any = world.app.routes[0].app  # type: ignore[attr-defined]
+        while not hasattr(app, "state"):  # below what is wrapped around every request
+            app = app._app
+        app.state.services = live
 
     return use
 
