@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from rostra.config.sections import Settings
+from rostra.db import sqlite
 from rostra.db.errors import DatabaseAddressInvalid, DatabaseUnavailable
 
 Sessions: TypeAlias = async_sessionmaker[AsyncSession]
@@ -77,7 +78,8 @@ def _sqlite(path: Path) -> AsyncEngine:
     except OSError as why:
         raise DatabaseUnavailable(str(path), why.strerror or str(why)) from why
     url = sa.URL.create("sqlite+aiosqlite", database=str(path))
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=10, max_overflow=10)
+    options = {"timeout": BUSY_SECONDS, "async_creator_fn": sqlite.connect}
+    engine = create_async_engine(url, connect_args=options, pool_size=10, max_overflow=10)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
