@@ -16,6 +16,7 @@ settings.register_profile("rostra", deadline=None, suppress_health_check=[Health
 settings.load_profile("rostra")
 
 
+@pytest.hookimpl(optionalhook=True)  # there is no such hook without xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
     return GroupScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+import errno
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 from support.api import runtime
 from support.items import add_item, add_user
 from support.moments import MovedClock
@@ -147,6 +149,18 @@ async def test_what_runs_on_a_retired_python_ends_and_is_answered_502(world: Wor
     page = await world.get(accept="text/html")
     assert page.status_code == 502
     assert "This server has Python 3.11.7" in page.text
+
+
+async def test_a_reload_on_a_full_disk_is_a_reload(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("rostra.app.reloaded.keep", full)
+    world.present.offered = (dataclasses.replace(OLD, state=RuntimeState.retired), NEW)
+    with capture_logs() as said:
+        await world.control.reload(lambda: world.present.loaded)
+    assert "could not be written down" in said[-1]["event"]
+    assert (await world.decide())["to"] == "control"
 
 
 async def test_a_python_that_is_back_starts_content_again(world: World) -> None:

@@ -120,6 +120,9 @@ def test_the_next_command_is_given_whole(played: PlayedSource, rostra: Any) -> N
     untold = {**TOLD, "steps": ["match"], "onto": "3.12"}
     words = next_step(untold, ITEMS, "--config /etc/r.gcfg").splitlines()
     assert words[1] == "  rostra runtimes rehearse --retire 3.8 --onto 3.12 --config /etc/r.gcfg"
+    ranges = {**untold, "retire": ["<3.10"], "onto": ">=3.12"}
+    assert next_step(ranges, ITEMS).splitlines()[1] == "  rostra runtimes rehearse --retire '<3.10' --onto '>=3.12'"
+    assert "retire '<3.10'" in next_step({**TOLD, "retire": ["<3.10"]}, [])
 
 
 def test_reports_are_written_as_asked(played: PlayedSource, rostra: Any, tmp_path: Path) -> None:

@@ -95,7 +95,10 @@ class Control:
         if not told.refused:
             await self.shop.changes.renderer.end_ready()  # what they were made for may not be so any more
             await self.upkeep.follow()
-        reloaded.keep(self.tools.places.run_dir, began, told)
+        try:
+            reloaded.keep(self.tools.places.run_dir, began, told)
+        except OSError as why:  # a full disk must not end the server; whoever asked is told to look here
+            log.warning("what came of the reload could not be written down", why=str(why))
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -110,11 +111,12 @@ def next_step(told: Mapping[str, Any], items: Sequence[Mapping[str, Any]], where
 
     ``where`` is what names the server or its configuration, as it was given: ``--server https://...``.
     """
-    version, where = told["retire"][0], f" {where}" if where else ""
+    version, where = shlex.quote(told["retire"][0]), f" {where}" if where else ""
     steps = []
     if items and not _started(told):
-        onto = "" if told["onto"] == AUTO else f" --onto {told['onto']}"
-        again = f"rostra runtimes rehearse --retire {','.join(told['retire'])}{onto}{where}"
+        retired = shlex.quote(",".join(told["retire"]))  # <3.10 would be read from a file
+        onto = "" if told["onto"] == AUTO else f" --onto {shlex.quote(told['onto'])}"
+        again = f"rostra runtimes rehearse --retire {retired}{onto}{where}"
         steps += [again, "    starts them too; nothing was started yet"]
         if "--server" not in where:
             steps.append("    (while the server runs, add --server URL)")

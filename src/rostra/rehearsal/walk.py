@@ -187,11 +187,11 @@ class Walk:
         if Step.start in self._wanted and built and built.plan is not None:
             started = await self._steps.started(work, to, built)
         found = Findings(matched=matched, resolved=resolved, built=built, started=started, checked=checked)
-        return self._with_provided(work, await self._further(work, to, found))
+        return await self._further(work, to, found)
 
     async def _further(self, work: Work, to: Runtime, found: Findings) -> Findings:
         """Return what the first further plan that starts gives, when the one that was built does not start."""
-        tried = self._with_provided(work, found)
+        first = tried = self._with_provided(work, found)
         while (number := next_plan(tried)) is not None:
             assert found.resolved is not None
             built = await self._steps.built(work, to, found.resolved, number)
@@ -200,8 +200,8 @@ class Walk:
             started = await self._steps.started(work, to, built)
             tried = self._with_provided(work, replace(found, built=built, started=started))
             if not worse(started):
-                return replace(found, built=replace(built, reason=not_started(found)), started=started)
-        return found
+                return replace(tried, built=replace(built, reason=not_started(first)))
+        return first
 
     def _with_provided(self, work: Work, found: Findings) -> Findings:
         if found.checked is None:
