@@ -288,7 +288,7 @@ async def test_processes_are_ended_one_by_one_and_all_at_once(world: World) -> N
     assert (await last_entry(world))["action"] == "restart_content"
 
 
-@pytest.mark.parametrize("where", ["", "/logs"])
+@pytest.mark.parametrize("where", ["", "/logs", "task"])
 async def test_a_render_that_waits_can_be_stopped_on_its_pages(world: World, where: str) -> None:
     guid, now = await world.document(), world.house.clock.now()
     async with transaction(world.control.tools.sessions) as session:  # another server is busy with the same document
@@ -299,10 +299,11 @@ async def test_a_render_that_waits_can_be_stopped_on_its_pages(world: World, whe
         assert "It is being rendered" not in await ada.open(f"/connect/apps/{guid}")
         await ada.submit("/render")
         task = ada.at.rpartition("/")[2]
-        page = await ada.open(f"/connect/apps/{guid}{where}")
+        page = await ada.open(f"/connect/tasks/{task}" if where == "task" else f"/connect/apps/{guid}{where}")
         assert ("It is being rendered" in page) == (not where)
         await ada.submit("/end-job")
         assert "Stopped." in ada.page
+        assert (f"/connect/tasks/{task}" in ada.at) == (where == "task"), "who looks at the task goes on looking at it"
         assert "It is being rendered" not in await ada.open(f"/connect/apps/{guid}")
     done = await world.finished(task)
     assert done["code"] != 0

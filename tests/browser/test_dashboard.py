@@ -116,7 +116,7 @@ def test_a_render_is_stopped_and_the_last_one_stays(server: Server, page: Page, 
             page.get_by_role("link", name="Log", exact=True).first.click()
             page.wait_for_url("**/logs?job=*")
         page.get_by_role("button", name="Stop", exact=True).click()
-        if where == "task":  # made anew when the task has ended, which may be before anybody has read the short word
+        if where == "task":  # that page is made anew when the task has ended, with or without the short word
             expect(page.get_by_role("alert")).to_contain_text("It was stopped by", timeout=60_000)
         else:
             expect(page.get_by_role("status")).to_have_text("Stopped.", timeout=60_000)

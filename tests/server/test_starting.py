@@ -198,7 +198,7 @@ def press(visitor: Server, link: str) -> tuple[int, str]:
     given = " ".join(answer.headers.get_all("Set-Cookie") or ())
     answer.read()
     shown.close()
-    return answer.status, "signed in" if re.search(r"rsconnect=\w{20}", given) else given
+    return answer.status, "signed in" if re.search(r"rsconnect=[\w-]{20}", given) else given
 
 
 def test_without_a_file_it_is_an_evaluation_server(evaluation: tuple[str, Path], folder: Path) -> None:

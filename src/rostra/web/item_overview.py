@@ -48,6 +48,8 @@ async def _restart(call: Call) -> str:
 async def _end(call: Call) -> str:
     job = call.text("job")
     await call.ask("DELETE", f"v1/content/{call.guid}/jobs/{part(job)}")
+    if task := call.text("task"):
+        return done(f"tasks/{part(task)}", "stopped")
     said = "ended" if call.text("what") in {"", "process"} else "stopped"
     return done(f"apps/{call.guid}/logs", said, job=job)
 
