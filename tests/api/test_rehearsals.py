@@ -23,7 +23,7 @@ async def judged(world: World, rehearsal_id: str, outcome: str = "safe", state: 
     async with transaction(world.live.sessions) as session:
         for guid in await records.waiting(session, rehearsal_id):
             result = item(guid, outcome) | {"bundle_id": 1, "pins": ["flask==3.0.0"], "from": "3.11.7", "to": "3.12.1"}
-            await records.store(session, rehearsal_id, result)
+            await records.store(session, rehearsal_id, [result])
         await records.enter(session, rehearsal_id, state, world.clock.now())
 
 
@@ -132,7 +132,7 @@ async def test_one_that_was_stopped_goes_on_with_what_is_left(world: World) -> N
     made = await root.made("v1/rehearsals", {"retire": "3.11"})
     async with transaction(world.live.sessions) as session:
         first = (await records.waiting(session, made["id"]))[0]
-        await records.store(session, made["id"], item(first, "safe"))
+        await records.store(session, made["id"], [item(first, "safe")])
     await root.ask("DELETE", f"v1/rehearsals/{made['id']}")
     await ended(world)
     again = await root.made(f"v1/rehearsals/{made['id']}/resume", {})

@@ -130,7 +130,15 @@ async def begin(order: Order, tools: Tools) -> Work:
 async def read(session: AsyncSession, order: Order) -> Work:
     """Do the same in the caller's transaction."""
     item = await items.get(session, order.guid)
-    bundle = await bundles.get(session, item, order.bundle_id)
+    return work(item, await bundles.get(session, item, order.bundle_id))
+
+
+def work(item: Item, bundle: Bundle) -> Work:
+    """Return what there is to do with a bundle of an item.
+
+    Raises:
+        KindNotRun
+    """
     told = manifest.read(json.dumps(bundle.manifest).encode())
     return Work(item, bundle, told, runnable(bundle.kind))
 

@@ -53,6 +53,15 @@ class Present:
     bundle_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """An item with its live bundle."""
+
+    about: About
+    item: Item
+    bundle: Bundle
+
+
 async def begin(session: AsyncSession, wanted: Wanted, now: dt.datetime, user_id: int | None = None) -> Rehearsal:
     """Write a new rehearsal down, with the items it is about: what is live on one of the versions now."""
     made = Rehearsal(
@@ -130,15 +139,16 @@ async def waiting(session: AsyncSession, rehearsal_id: str) -> list[str]:
     return list((await session.execute(wanted)).scalars())
 
 
-async def store(session: AsyncSession, rehearsal_id: str, result: Mapping[str, Any]) -> None:
-    mine = sa.and_(RehearsedItem.rehearsal_id == rehearsal_id, RehearsedItem.guid == result["guid"])
-    change = sa.update(RehearsedItem).where(mine).values(outcome=result["outcome"], result=dict(result))
-    await session.execute(change.execution_options(synchronize_session=False))
+async def store(session: AsyncSession, rehearsal_id: str, results: Sequence[Mapping[str, Any]]) -> None:
+    mine = sa.and_(RehearsedItem.rehearsal_id == rehearsal_id, RehearsedItem.guid == sa.bindparam("its_guid"))
+    told: dict[str, Any] = {"outcome": sa.bindparam("its_outcome"), "result": sa.bindparam("its_result")}
+    rows = [{"its_guid": each["guid"], "its_outcome": each["outcome"], "its_result": dict(each)} for each in results]
+    await (await session.connection()).execute(sa.update(RehearsedItem).where(mine).values(told), rows)
 
 
-async def drop(session: AsyncSession, rehearsal_id: str, guid: str) -> None:
-    """Take out an item that was deleted, or moved off what is retired, since the rehearsal began."""
-    mine = sa.and_(RehearsedItem.rehearsal_id == rehearsal_id, RehearsedItem.guid == guid)
+async def drop(session: AsyncSession, rehearsal_id: str, guids: Sequence[str]) -> None:
+    """Take out items that were deleted, or moved off what is retired, since the rehearsal began."""
+    mine = sa.and_(RehearsedItem.rehearsal_id == rehearsal_id, RehearsedItem.guid.in_(guids))
     await session.execute(sa.delete(RehearsedItem).where(mine).execution_options(synchronize_session=False))
 
 
@@ -202,12 +212,17 @@ async def forget_built(session: AsyncSession, rehearsal_id: str) -> None:
 
 
 async def about(session: AsyncSession, guids: Sequence[str], server_url: str, now: dt.datetime) -> dict[str, About]:
-    """Return what is known of each item, in a number of queries that does not grow with the items of a chunk."""
-    found: dict[str, About] = {}
+    """Return what is known of each item that still has a live bundle."""
+    return {guid: each.about for guid, each in (await live(session, guids, server_url, now)).items()}
+
+
+async def live(session: AsyncSession, guids: Sequence[str], server_url: str, now: dt.datetime) -> dict[str, Live]:
+    """Return the same with the rows, in a number of queries that does not grow with the items of a chunk."""
+    found: dict[str, Live] = {}
     for start in range(0, len(guids), _CHUNK):
         some = guids[start : start + _CHUNK]
-        live = sa.and_(Bundle.id == Item.live_bundle_id, Bundle.runtime_version.is_not(None))
-        wanted = sa.select(Item, Bundle, User).join(Bundle, live).join(User, User.id == Item.owner_id)
+        its = sa.and_(Bundle.id == Item.live_bundle_id, Bundle.runtime_version.is_not(None))
+        wanted = sa.select(Item, Bundle, User).join(Bundle, its).join(User, User.id == Item.owner_id)
         rows = (await session.execute(wanted.where(Item.guid.in_(some), Item.deleted_at.is_(None)))).all()
         numbers = [item.id for item, _, _ in rows]
         last = sa.select(Job.item_id, sa.func.max(Job.started_at)).where(Job.item_id.in_(numbers)).group_by(Job.item_id)
@@ -217,7 +232,7 @@ async def about(session: AsyncSession, guids: Sequence[str], server_url: str, no
         visits = {row[0]: (row[1], row[2]) for row in await session.execute(month)}
         for item, bundle, user in rows:
             use = _use(item, started.get(item.id), *visits.get(item.id, (0, None)))
-            found[item.guid] = _about(item, bundle, user, use, server_url)
+            found[item.guid] = Live(_about(item, bundle, user, use, server_url), item, bundle)
     return found
 
 

@@ -1,7 +1,7 @@
 """Walks every affected item: bounded, cancellable, and going on where a crash stopped it.
 
-Each result is stored as soon as there is one, so a server that died judges only what is left. What was built aside is
-written down beforehand and removed at the end, unless it is to be kept.
+Each result is stored within moments of being found, so a server that died judges only what is left. What was built
+aside is written down beforehand and removed at the end, unless it is to be kept.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from packaging.version import Version
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from rostra.content import builds, deploy
-from rostra.content.deploy import Order, Work
+from rostra.content.deploy import Work
 from rostra.content.disk import remove_all
 from rostra.db.engine import transaction
 from rostra.errors import Problem
 from rostra.rehearsal import records
 from rostra.rehearsal.bench import Bench
+from rostra.rehearsal.ledger import Ahead, Ledger, Waiting
 from rostra.rehearsal.model import (
     About,
     Built,
@@ -104,13 +104,16 @@ class Walk:
             self.say("A server works on this data folder, so nothing is built or started here: ask that server")
 
     async def _all(self, left: list[str]) -> bool:
-        """Return whether somebody cancelled it."""
-        waiting = list(reversed(left))
+        """Return whether somebody cancelled it. What was judged by then is stored."""
+        ahead = Ahead(self.bench, self.rehearsal_id, self._wish, left, self._gone)
+        ledger = Ledger(self.bench, self.rehearsal_id, self._stored)
         cancelled = False
 
         async def work() -> None:
-            while waiting:
-                await self._one(waiting.pop())
+            while (waiting := await ahead.next()) is not None:
+                result = await self._one(waiting, ahead)
+                if result is not None:
+                    ledger.add(result)
 
         async def watch(walkers: asyncio.Task[None]) -> None:
             nonlocal cancelled
@@ -125,45 +128,49 @@ class Walk:
 
         async def walk() -> None:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(WALKERS, len(waiting))):
+                for _ in range(min(WALKERS, len(left))):
                     group.create_task(work())
 
         async with asyncio.TaskGroup() as group:
+            group.create_task(ledger.keep())
             walkers = group.create_task(walk())
             watching = group.create_task(watch(walkers))
             await asyncio.wait((walkers,))
             watching.cancel()
+            ledger.close()
         return cancelled
 
-    async def _one(self, guid: str) -> None:
-        tools = self.bench.tools
+    async def _one(self, waiting: Waiting, ahead: Ahead) -> Mapping[str, Any] | None:
+        """Return the result of one item, None when it went meanwhile."""
         begun = asyncio.get_running_loop().time()
-        async with transaction(tools.reading) as session:
-            about = (await records.about(session, [guid], tools.server_url, tools.clock.now())).get(guid)
-            wanted = about is not None and self._wish.retires(about.version)
-            work = await _read(session, about) if about and wanted else None
-        if about is None or work is None:
-            async with transaction(tools.sessions) as session:
-                await records.drop(session, self.rehearsal_id, guid)
-            self.total -= 1
-            return
-        found, verdict = await self._judged(work, about)
+        found, verdict = await self._judged(waiting)
+        if found.matched == Matched():  # it may have been deleted or published anew since it was read
+            now = await ahead.again(waiting.about.guid)
+            if now is None:
+                return None
+            if now.about.bundle_id != waiting.about.bundle_id:
+                waiting = now
+                found, verdict = await self._judged(waiting)
         seconds = asyncio.get_running_loop().time() - begun
-        result = Result(about=about, findings=found, verdict=verdict, seconds=seconds).to_json()
-        async with transaction(tools.sessions) as session:
-            await records.store(session, self.rehearsal_id, result)
+        return Result(about=waiting.about, findings=found, verdict=verdict, seconds=seconds).to_json()
+
+    def _gone(self, number: int) -> None:
+        self.total -= number
+
+    def _stored(self, result: Mapping[str, Any]) -> None:
         self.done += 1
-        self.say(f"[{self.done}/{self.total}] {result['title']}: {verdict.outcome} - {verdict.reason}")
+        self.say(f"[{self.done}/{self.total}] {result['title']}: {result['outcome']} - {result['reason']}")
         self.on_result(self.done, self.total, result)
 
-    async def _judged(self, work: Work | Problem, about: About) -> tuple[Findings, Verdict]:
+    async def _judged(self, waiting: Waiting) -> tuple[Findings, Verdict]:
+        work = waiting.work
         if isinstance(work, Problem):
             return _unusable(work)
         try:
             await deploy.unpacked(work, self.bench.tools)
         except Problem as why:
             return _unusable(why)
-        found = await self._findings(work, about)
+        found = await self._findings(work, waiting.about)
         return found, judge(found)
 
     async def _findings(self, work: Work, about: About) -> Findings:
@@ -219,13 +226,6 @@ class Walk:
         async with transaction(tools.sessions) as session:
             await records.forget_built(session, self.rehearsal_id)
         await remove_all((self.bench.folder / self.rehearsal_id,))
-
-
-async def _read(session: AsyncSession, about: About) -> Work | Problem:
-    try:
-        return await deploy.read(session, Order(guid=about.guid, bundle_id=about.bundle_id))
-    except Problem as why:
-        return why
 
 
 def _kept(result: dict[str, Any]) -> str:
