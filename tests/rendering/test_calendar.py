@@ -5,6 +5,7 @@
 import calendar as days_of
 import datetime as dt
 import json
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -225,25 +226,29 @@ STARTS = st.builds(
     st.one_of(st.times(), st.sampled_from([dt.time(h, m) for h in (0, 1, 2, 3) for m in (0, 15, 30, 59)])),
 )
 PAYLOADS = st.one_of(
-    st.tuples(st.just("day"), st.builds(lambda n: {"N": n}, st.integers(1, 60))),
-    st.tuples(st.just("weekday"), st.just({})),
-    st.tuples(st.just("week"), st.builds(lambda n: {"N": n}, st.integers(1, 9))),
-    st.tuples(st.just("dayofweek"), st.builds(lambda d: {"Days": d}, st.lists(st.integers(0, 6), min_size=1))),
+    st.tuples(st.just("day"), st.builds(lambda n: {"N": n}, st.integers(1, 60) | st.integers(61, 800))),
+    st.tuples(st.just("weekday"), st.just({}) | st.just([])),
+    st.tuples(st.just("week"), st.builds(lambda n: {"N": n}, st.integers(1, 9) | st.integers(10, 120))),
+    st.tuples(
+        st.just("dayofweek"),
+        st.builds(lambda d: {"Days": d}, st.lists(st.integers(0, 6), min_size=1) | st.integers(0, 6)),
+    ),
     st.tuples(st.just("semimonth"), st.builds(lambda f: {"First": f}, st.booleans())),
     st.tuples(
-        st.just("dayofmonth"), st.builds(lambda n, d: {"N": n, "Day": d}, st.integers(1, 24), st.integers(1, 31))
+        st.just("dayofmonth"),
+        st.builds(lambda n, d: {"N": n, "Day": d}, st.integers(1, 40), st.integers(1, 31) | st.just(-1)),
     ),
     st.tuples(
         st.just("dayweekofmonth"),
         st.builds(
-            lambda n, d, w: {"N": n, "Day": d, "Week": w}, st.integers(1, 24), st.integers(0, 6), st.integers(1, 5)
+            lambda n, d, w: {"N": n, "Day": d, "Week": w}, st.integers(1, 40), st.integers(0, 6), st.integers(1, 5)
         ),
     ),
     st.tuples(st.just("year"), st.builds(lambda n: {"N": n}, st.integers(1, 4))),
 )
 
 
-def fits(every: str, payload: dict, start: dt.date, day: dt.date) -> bool:  # type: ignore[type-arg]
+def fits(every: str, payload: Any, start: dt.date, day: dt.date) -> bool:
     months = (day.year - start.year) * 12 + day.month - start.month
     last = days_of.monthrange(day.year, day.month)[1]
     sunday_first = (day.weekday() + 1) % 7
@@ -255,11 +260,12 @@ def fits(every: str, payload: dict, start: dt.date, day: dt.date) -> bool:  # ty
         case "week":
             return (day - start).days % (7 * payload["N"]) == 0
         case "dayofweek":
-            return sunday_first in payload["Days"]
+            days = payload["Days"]
+            return sunday_first in (days if isinstance(days, list) else [days])
         case "semimonth":
             return day.day in ((1, 15) if payload["First"] else (14, last))
         case "dayofmonth":
-            return months % payload["N"] == 0 and day.day == payload["Day"]
+            return months % payload["N"] == 0 and day.day == (payload["Day"] if payload["Day"] > 0 else last)
         case "dayweekofmonth":
             nth = day.day > last - 7 if payload["Week"] == 5 else (day.day - 1) // 7 + 1 == payload["Week"]
             return months % payload["N"] == 0 and sunday_first == payload["Day"] and nth
@@ -292,6 +298,9 @@ def oracle(every: str, payload: dict, start: dt.datetime, zone: ZoneInfo) -> lis
 @example(("day", {"N": 1}), dt.datetime(2018, 1, 1, 2, 30), NEW_YORK)
 @example(("day", {"N": 1}), dt.datetime(2018, 1, 1, 0, 30), "America/Sao_Paulo")
 @example(("day", {"N": 1}), dt.datetime(2018, 1, 1, 2, 15), LORD_HOWE)
+@example(("dayofmonth", {"N": 1, "Day": -1}), dt.datetime(2018, 1, 31, 2, 30), ZURICH)
+@example(("weekday", []), dt.datetime(2018, 1, 1, 2, 30), NEW_YORK)
+@example(("dayofweek", {"Days": 0}), dt.datetime(2018, 1, 1, 2, 30), NEW_YORK)
 def test_ten_years_agree_with_looking_at_every_day(kind: tuple[str, dict], start: dt.datetime, zone_name: str) -> None:  # type: ignore[type-arg]
     every, payload = kind
     zone, start = ZoneInfo(zone_name), start.replace(second=0, microsecond=0)
