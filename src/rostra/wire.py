@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -35,6 +36,12 @@ def text(least: int = 0, most: int | None = None, *, null: bool = False, pattern
 def choice(values: Iterable[str], *, null: bool = False) -> WithJsonSchema:
     """Return the description of text that has to be one of these, which is checked elsewhere."""
     return _or_null({"type": "string", "enum": [str(value) for value in values]}, null)
+
+
+def several(values: Iterable[str]) -> WithJsonSchema:
+    """Return the description of text that is some of these with ``|`` between them, or empty; checked elsewhere."""
+    any_of = "|".join(re.escape(str(value)) for value in values)
+    return WithJsonSchema({"type": "string", "pattern": rf"^(({any_of})(\|({any_of}))*)?$"})
 
 
 def number(least: float = 0, most: float | None = None, *, whole: bool = True, null: bool = True) -> WithJsonSchema:

@@ -198,6 +198,18 @@ async def test_a_thousand_items_with_few_environments_ask_few_times(
     assert fresh.asked == 3
 
 
+async def test_one_of_each_environment_comes_first(sessions_and_bench: tuple[Sessions, Bench], tmp_path: Path) -> None:
+    sessions, bench = sessions_and_bench
+    for number in range(7):
+        await publish(sessions, tmp_path, f"item{number}", key=f"e{number % 3}")
+    rehearsal_id = await begun(bench)
+    async with transaction(sessions) as session:
+        order = await records.waiting(session, rehearsal_id)
+        wanted = sa.select(Item.guid, Bundle.environment_key).join(Bundle, Bundle.id == Item.live_bundle_id)
+        keys = {row.guid: row.environment_key for row in await session.execute(wanted)}
+    assert [keys[guid] for guid in order] == ["e0", "e1", "e2", "e0", "e0", "e1", "e2"]
+
+
 async def test_an_item_more_asks_the_database_for_little(
     sessions_and_bench: tuple[Sessions, Bench], engine: AsyncEngine, tmp_path: Path
 ) -> None:

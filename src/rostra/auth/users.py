@@ -43,7 +43,7 @@ _CHANGEABLE = {
     "last_name": "last_name",
     "user_role": "role",
 }
-_SORTABLE: Mapping[str, sa.orm.InstrumentedAttribute[Any]] = {
+SORTABLE: Mapping[str, sa.orm.InstrumentedAttribute[Any]] = {
     **{name: getattr(User, name) for name in ("username", "first_name", "last_name", "email", "guid", "locked")},
     "user_role": User.role,
     "created_time": User.created_at,
@@ -204,9 +204,9 @@ def order(name: str, *, ascending: bool = True) -> sa.UnaryExpression[Any] | Non
     """
     if not name:
         return None
-    if name not in _SORTABLE:
-        raise NotSortable(name, _SORTABLE)
-    column: Any = _SORTABLE[name]
+    if name not in SORTABLE:
+        raise NotSortable(name, SORTABLE)
+    column: Any = SORTABLE[name]
     return column.asc() if ascending else column.desc()  # type: ignore[no-any-return]
 
 

@@ -128,15 +128,24 @@ async def results(session: AsyncSession, rehearsal_id: str) -> list[dict[str, An
 
 
 async def waiting(session: AsyncSession, rehearsal_id: str) -> list[str]:
-    """Return the guids that have not been judged, in a fixed order: those of one environment follow each other."""
+    """Return the guids that have not been judged, in a fixed order.
+
+    First one of each environment, so that several are examined at a time; then the others, those of one environment
+    after each other.
+    """
     wanted = (
-        sa.select(RehearsedItem.guid)
+        sa.select(RehearsedItem.guid, Bundle.environment_key)
         .join(Item, Item.guid == RehearsedItem.guid, isouter=True)
         .join(Bundle, Bundle.id == Item.live_bundle_id, isouter=True)
         .where(RehearsedItem.rehearsal_id == rehearsal_id, RehearsedItem.outcome.is_(None))
         .order_by(Bundle.environment_key, Item.id)
     )
-    return list((await session.execute(wanted)).scalars())
+    first: dict[str | None, str] = {}
+    others = []
+    for guid, key in await session.execute(wanted):
+        if first.setdefault(key, guid) != guid:
+            others.append(guid)
+    return [*first.values(), *others]
 
 
 async def store(session: AsyncSession, rehearsal_id: str, results: Sequence[Mapping[str, Any]]) -> None:

@@ -23,6 +23,7 @@ from rostra.runtimes import eol
 from rostra.runtimes.lifecycle import rules_of
 from rostra.runtimes.model import Policy
 from rostra.units import duration
+from rostra.wire import choice
 
 router = Router()
 
@@ -51,7 +52,7 @@ async def audit_runtimes(
     kind: str = "",
     owner: str = "",
     unused_for: str = "",
-    format: str = "json",  # noqa: A002  (the query's word)
+    format: Annotated[str, choice(FORMATS)] = "json",  # noqa: A002  (the query's word)
 ) -> Annotated[Response, Made(json=audit_report.RuntimeAuditJson, media=("text/csv",))]:
     """Per Python version and per item: state, end of life, use, owner; as JSON, or the items as CSV.
 
@@ -87,7 +88,7 @@ async def audit_environments(
     who: Administrator,  # noqa: ARG001
     live: Live,
     session: Reading,
-    format: str = "json",  # noqa: A002  (the query's word)
+    format: Annotated[str, choice(FORMATS)] = "json",  # noqa: A002  (the query's word)
 ) -> Annotated[Response, Made(json=list[environments.AuditedEnvironment], media=("text/csv",))]:
     """Every environment on the disk: Python, size, state, last use, and the items that need it; as JSON or CSV.
 

@@ -16,7 +16,7 @@ from rostra.api.v1.usage import moment
 from rostra.clock import wire_time
 from rostra.content import audit_log
 from rostra.content.tables import AuditEntry
-from rostra.wire import Guid, Id, Time
+from rostra.wire import Guid, Id, Time, choice
 
 router = Router()
 
@@ -128,7 +128,7 @@ async def search_audit_logs(
     subject: str = "",
     since: Annotated[str, Query(alias="from")] = "",
     to: str = "",
-    order: str = "desc",
+    order: Annotated[str, choice(("asc", "desc"))] = "desc",
 ) -> Page[FoundAuditEntry]:
     """Entries with ``q`` in their description, newest first unless ``order=asc``; several actions with ``|``."""
     sought = audit_log.Sought(

@@ -84,7 +84,7 @@ async def list_groups(*, sight: Shown, session: Reading, page: Paged, prefix: st
 
 
 @router.get("/v1/groups/remote")
-async def list_remote_groups(who: Known, page: Paged) -> Page[GroupShape]:  # noqa: ARG001
+async def list_remote_groups(who: Known, page: Paged, prefix: str = "", limit: int = 0) -> Page[GroupShape]:  # noqa: ARG001
     """Groups of an external directory: there is none."""
     return page.of([], 0)
 

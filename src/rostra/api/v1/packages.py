@@ -18,7 +18,7 @@ from rostra.content.access import visible_to
 from rostra.content.tables import Bundle, Item
 from rostra.environments.spec import Environment
 from rostra.errors import Invalid
-from rostra.wire import Guid, Id
+from rostra.wire import Guid, Id, choice
 
 router = Router()
 
@@ -91,7 +91,7 @@ async def all_packages(
     page: PagedWidely,
     name: str = "",
     version: str = "",
-    language: str = "",
+    language: Annotated[str, choice(("", "python", "r"))] = "",
 ) -> Page[PackageInUse]:
     """The packages of all live bundles the caller may know of."""
     wanted = sa.select(Item.id, Item.guid, Bundle.id, Bundle.environment_key).join(

@@ -23,7 +23,7 @@ from rostra.content.tables import Item, Job
 from rostra.errors import Invalid
 from rostra.rendering import variants
 from rostra.rendering.tables import ScheduleRow, Variant
-from rostra.wire import Guid, Id, Time, one_of
+from rostra.wire import Guid, Id, Time, one_of, several
 
 router = Router()
 
@@ -125,7 +125,7 @@ async def search_variants(
     page: Paged,
     q: str = "",
     content_guid: str = "",
-    outcome: str = "",
+    outcome: Annotated[str, several(runs.OUTCOMES)] = "",
     scheduled: bool | None = None,
 ) -> Page[FoundVariant]:
     """Variants of content the caller may change, with schedule and last run.

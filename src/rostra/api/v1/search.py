@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NotRequired
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -13,7 +13,8 @@ from rostra.api.content_shapes import Content
 from rostra.api.edge import Known, Reading
 from rostra.api.paging import Paged
 from rostra.api.sight import Shown
-from rostra.content.search import search
+from rostra.content.search import SORTS, search
+from rostra.wire import choice
 
 router = Router()
 
@@ -37,8 +38,8 @@ async def search_content(
     page: Paged,
     q: str = "",
     include: str = "",
-    sort: str = "",
-    order: str = "",
+    sort: Annotated[str, choice(("", *SORTS))] = "",
+    order: Annotated[str, choice(("", "asc", "desc"))] = "",
 ) -> FoundContent:
     """Content that fits ``q``, as in ``sales owner:@me is:published type:api``; ``warnings`` name what was left out."""
     ascending = order.lower() == "asc" if order else sort in {"name", "title", "owner"}

@@ -27,7 +27,7 @@ from rostra.auth.principals import Principal, Role, lowered
 from rostra.auth.tables import ApiKey, User
 from rostra.clock import wire_time
 from rostra.errors import Forbidden, Invalid
-from rostra.wire import Guid, Id, Time, choice, one_of, text
+from rostra.wire import Guid, Id, Time, choice, one_of, several, text
 
 router = Router()
 
@@ -186,9 +186,9 @@ async def list_users(
     page: Paged,
     prefix: str = "",
     live: Live,
-    user_role: str = "",
-    account_status: str = "",
-    sort: str = "",
+    user_role: Annotated[str, several(Role)] = "",
+    account_status: Annotated[str, several(users.State)] = "",
+    sort: Annotated[str, choice(("", *users.SORTABLE))] = "",
     asc_order: bool = True,
 ) -> Page[PersonShape]:
     """People whose username or name begins with ``prefix``; several roles or states are separated by ``|``."""
@@ -207,7 +207,7 @@ async def list_users(
 
 
 @router.get("/v1/users/remote")
-async def list_remote_users(who: Known, page: Paged) -> Page[PersonShape]:  # noqa: ARG001
+async def list_remote_users(who: Known, page: Paged, prefix: str = "", limit: int = 0) -> Page[PersonShape]:  # noqa: ARG001
     """People of an external directory: there is none."""
     return page.of([], 0)
 
