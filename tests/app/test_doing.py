@@ -32,6 +32,8 @@ async def test_what_a_job_starts_is_recorded_and_weighed_until_it_ends(world: Wo
         working.began(process.pid)
     await asyncio.gather(*working._writing)
     await sampling.record()
+    world.house.clock.move(seconds=5)
+    await sampling.record()
     process.kill()
     process.wait()
     assert "render1" not in await working.weigh()

@@ -32,18 +32,40 @@ async def started(world: World) -> ProcessKey:
     return running.key
 
 
-async def test_what_runs_is_recorded(world: World) -> None:
-    key, launcher, sampling = await started(world), world.house.launcher, world.control.upkeep.sampling
-    launcher.weights[key] = Weight(1.0, 5000, 2)
-    assert await sampling.record() == 1
-    world.house.clock.move(seconds=10)
-    launcher.weights[key] = Weight(6.0, 7000, 3)
-    await sampling.present()  # whoever asks in between takes nothing from the record
-    world.house.clock.move(seconds=10)
-    assert await sampling.record() == 1
+async def recorded(world: World, key: ProcessKey) -> list[tuple[float, int, int]]:
     async with transaction(world.control.tools.reading) as session:
         rows = await job_samples.listing(session, key)
-    assert [(row.cpu, row.memory_bytes, row.processes) for row in rows] == [(0.0, 5000, 2), (0.25, 7000, 3)]
+    return [(row.cpu, row.memory_bytes, row.processes) for row in rows]
+
+
+async def test_what_runs_is_recorded_every_half_minute(world: World) -> None:
+    key, launcher, sampling = await started(world), world.house.launcher, world.control.upkeep.sampling
+    launcher.weights[key] = Weight(1.0, 5000, 2)
+    assert await sampling.record() == 0, "what it took before is not known"
+    world.house.clock.move(seconds=5)
+    launcher.weights[key] = Weight(6.0, 7000, 3)
+    assert await sampling.record() == 1
+    for _ in range(5):
+        world.house.clock.move(seconds=5)
+        await sampling.present()  # whoever asks in between takes nothing from the record
+        assert await sampling.record() == 0
+    world.house.clock.move(seconds=5)
+    launcher.weights[key] = Weight(21.0, 9000, 1)
+    assert await sampling.record() == 1
+    assert await recorded(world, key) == [(1.0, 7000, 3), (0.5, 9000, 1)]
+
+
+async def test_a_clock_that_is_set_back_makes_no_record_of_its_own(world: World) -> None:
+    key, launcher, sampling = await started(world), world.house.launcher, world.control.upkeep.sampling
+    launcher.weights[key] = Weight(1.0, 5000, 2)
+    await sampling.record()
+    world.house.clock.move(seconds=-60)
+    launcher.weights[key] = Weight(3.0, 5000, 2)
+    assert await sampling.record() == 0
+    world.house.clock.move(seconds=4)
+    launcher.weights[key] = Weight(5.0, 5000, 2)
+    await sampling.record()
+    assert await recorded(world, key) == [(0.5, 5000, 2)]
 
 
 async def test_asking_often_asks_the_launcher_once(world: World) -> None:

@@ -1,4 +1,8 @@
-"""Looks at what content processes take: now, when somebody asks, and every half minute for the records."""
+"""Looks at what content processes take: now, when somebody asks, and for the records.
+
+Records are made every half minute, the first of a process as soon as it was seen twice: short ones have one, too, and
+none tells of a processor time that was only not known yet.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,8 @@ from rostra.ids import ProcessKey
 
 log = structlog.get_logger()
 
-EVERY_SECONDS = 30.0
+LOOK_SECONDS = 5.0
+EVERY = dt.timedelta(seconds=30)
 FRESH = dt.timedelta(seconds=5)  # whoever asks more often is told the same
 
 
@@ -31,13 +36,23 @@ class Look:
     weights: Mapping[ProcessKey, Weight]
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """From where a process's next record counts."""
+
+    at: dt.datetime
+    weight: Weight
+    recorded: bool
+
+
 class Sampling:
     """One for each control process."""
 
     def __init__(self, tools: Tools, launcher: Launcher, doing: Doing | None = None) -> None:
         self._tools, self._launcher, self._doing = tools, launcher, doing or Doing()
         self._asked: Look | None = None
-        self._recorded: Look | None = None
+        self._latest: Look | None = None
+        self._bases: dict[ProcessKey, Base] = {}
         self._present: tuple[Sample, ...] = ()
 
     async def present(self) -> tuple[Sample, ...]:
@@ -45,20 +60,36 @@ class Sampling:
         now = self._tools.clock.now()
         if self._asked is None or not dt.timedelta(0) <= now - self._asked.at < FRESH:
             look = await self._look(now)
-            self._present = self._samples(look, self._asked or self._recorded)
+            self._present = self._samples(look, self._asked or self._latest)
             self._asked = look
         return self._present
 
     async def record(self) -> int:
-        """Look, and write what was seen since the last time; return how many samples were written."""
-        look = await self._look(self._tools.clock.now())
-        samples, self._recorded = self._samples(look, self._recorded), look
-        self._doing.looked(look.weights)
+        """Look, and write what is due; return how many samples were written. Called every ``LOOK_SECONDS``."""
+        look = self._latest = await self._look(self._tools.clock.now())
+        samples = self._due(look)
+        recorded = [ProcessKey(sample.job) for sample in samples]
+        self._doing.looked({key: look.weights[key] for key in recorded})
         if not samples:
             return 0
         by_default = self._tools.settings().applications.metrics_collection_enabled
         async with transaction(self._tools.sessions) as session:
             return await job_samples.store(session, samples, by_default=by_default)
+
+    def _due(self, look: Look) -> list[Sample]:
+        """Return what is to be recorded; what ended is forgotten."""
+        bases, self._bases, samples = self._bases, {}, []
+        for key, weight in look.weights.items():
+            base = bases.get(key)
+            elapsed = look.at - base.at if base else dt.timedelta()
+            if base is None or elapsed <= dt.timedelta():  # new, or the clock was set back
+                self._bases[key] = Base(look.at, weight, base.recorded if base else False)
+            elif base.recorded and elapsed < EVERY:
+                self._bases[key] = base
+            else:
+                samples.append(self._sample(key, look, cores(weight, base.weight, elapsed.total_seconds())))
+                self._bases[key] = Base(look.at, weight, recorded=True)
+        return samples
 
     async def _look(self, now: dt.datetime) -> Look:
         """Ask the launcher. One that is away, or cannot say, has nothing running as far as this goes."""
@@ -73,15 +104,18 @@ class Sampling:
         elapsed = (look.at - before.at).total_seconds() if before else 0.0
         known = before.weights if before else {}
         return tuple(
-            Sample(
-                job=key,
-                at=look.at,
-                cpu=cores(weight, known.get(key), elapsed),
-                memory_bytes=weight.memory_bytes,
-                processes=weight.processes,
-                connections=self._tools.pools.load_of(key),
-            )
-            for key, weight in look.weights.items()
+            self._sample(key, look, cores(weight, known.get(key), elapsed)) for key, weight in look.weights.items()
+        )
+
+    def _sample(self, key: ProcessKey, look: Look, cpu: float) -> Sample:
+        weight = look.weights[key]
+        return Sample(
+            job=key,
+            at=look.at,
+            cpu=cpu,
+            memory_bytes=weight.memory_bytes,
+            processes=weight.processes,
+            connections=self._tools.pools.load_of(key),
         )
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from rostra.app.environment_work import REAP, enqueue_reap, enqueue_rebuild
-from rostra.app.sampling import EVERY_SECONDS, Sampling
+from rostra.app.sampling import LOOK_SECONDS, Sampling
 from rostra.app.visits import Visits
 from rostra.content import job_samples, usage, usage_sessions
 from rostra.content.beside import ProgramGone
@@ -53,7 +53,7 @@ class Upkeep:
                 group.create_task(_every(WRITE_SECONDS, self.write)),
                 group.create_task(_every(FOLLOW_SECONDS, self.follow)),
                 group.create_task(_every(FOLLOW_SECONDS, self.end_silent)),
-                group.create_task(_every(EVERY_SECONDS, self.sampling.record)),
+                group.create_task(_every(LOOK_SECONDS, self.sampling.record)),
                 group.create_task(_every(TIDY_SECONDS, self.tidy)),
             )
             yield
