@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from support import interpreters
+from support.accounts import PASSWORD as PASSWORD_OF_PEOPLE
 from support.accounts import signed_in
 from support.direct import Direct, new_item
 from support.mail import PASSWORD, USER, MailServer, mail_server
@@ -65,6 +66,14 @@ class World:
         item.deploy(files, metadata={"appmode": "jupyter-static", "entrypoint": "report.ipynb"}, python=python)
         item.change(title="Weekly sales")
         return item
+
+    def person(self, name: str, role: str) -> None:
+        """Make an account with an address, unless it is there."""
+        wanted = {"username": name, "user_role": role, "password": PASSWORD_OF_PEOPLE, "email": f"{name}@example.org"}
+        assert self.server.get("/__api__/v1/users", method="POST", body=json.dumps(wanted).encode()).status in (
+            201,
+            409,
+        )
 
     def schedule(self, item: Direct, **more: Any) -> dict[str, Any]:
         start = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)).isoformat(timespec="seconds")
@@ -157,6 +166,35 @@ def test_a_scheduled_report_is_rendered_and_mailed(world: World) -> None:
     jobs = world.server.ask(f"{item.api}/jobs")
     assert (jobs[0]["key"], jobs[0]["tag"], jobs[0]["exit_code"]) == (newest["job_key"], "build_jupyter", 0)
     assert world.server.ask(f"{item.api}/jobs/{newest['job_key']}/log")["entries"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"email_collaborators": True}, ["ada", "edith"]),
+        ({"email_viewers": True}, ["ada", "victor"]),
+        ({"email_all": True}, ["ada", "edith", "victor"]),
+    ],
+)
+def test_a_report_is_mailed_to_whom_its_variant_names(
+    world: World, flags: dict[str, bool], expected: list[str]
+) -> None:
+    item = world.deployed(REPORT)
+    for name, role, may in (("edith", "publisher", "owner"), ("victor", "viewer", "viewer"), ("nora", "viewer", None)):
+        world.person(name, role)
+        if may:
+            guid = world.server.ask(f"/__api__/v1/users?prefix={name}")["results"][0]["guid"]
+            body = {"principal_guid": guid, "principal_type": "user", "role": may}
+            world.server.ask(f"{item.api}/permissions", "POST", body)
+    variant = world.server.ask(f"{item.api}/variants")[0]
+    world.server.ask(f"{item.api}/variants/{variant['key']}", "PATCH", flags)
+    world.mail.taken.clear()
+    world.schedule(item)
+    taken = world.mail.wait_for(len(expected), within=60)
+    done = world.server.ask(f"{item.api}/schedule/history")
+    assert done, "the run is over"
+    assert sorted(one for mail in taken for one in mail.recipients) == [f"{name}@example.org" for name in expected]
+    assert all(mail.tls and "sales of everywhere" in mail.part("html") for mail in taken)
 
 
 def test_a_variant_has_parameters_and_revisions_of_its_own(world: World) -> None:
