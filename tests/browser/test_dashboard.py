@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, StorageState, expect
 from support.direct import Direct, new_item
+from support.gate import opened
 from support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("compat")]
@@ -84,6 +85,28 @@ def test_only_what_a_kind_of_schedule_has_is_asked_for(page: Page, report: Direc
     page.locator("#start").fill("2026-12-07T07:30")
     page.get_by_role("button", name="Set the schedule").click()
     expect(page.get_by_text("Every month on the last Monday at 07:30, Europe/Zurich")).to_be_visible()
+
+
+def test_a_notebook_is_waited_for_where_it_will_be(server: Server, page: Page) -> None:
+    with opened() as gate:
+        gate.says = "wait"
+        item = new_item(server, title="Harvest")
+        waits = (
+            "import time, urllib.request\n"
+            f"while urllib.request.urlopen({gate.url!r}).read().strip() != b'go':\n    time.sleep(0.1)\n"
+            "print('all is in')"
+        )
+        files = {"report.ipynb": notebook(waits), "requirements.txt": "ipykernel\n"}
+        metadata = {"appmode": "jupyter-static", "entrypoint": "report.ipynb"}
+        task = item.start_deploy(item.upload(files, metadata=metadata))
+        page.goto(item.path)
+        expect(page.get_by_text("Being made")).to_be_visible()
+        expect(page.get_by_text("cell 1 of 1")).to_be_visible(timeout=60_000)
+        assert not server.ask(f"/__api__/v1/tasks/{task}")["finished"]
+        gate.says = "go"
+        expect(page.get_by_role("heading", name="Weekly figures")).to_be_visible(timeout=60_000)  # by itself
+        expect(page.get_by_text("all is in", exact=True)).to_be_visible()
+        assert server.wait_for(task)["code"] == 0
 
 
 def test_a_report_says_that_a_newer_one_is_being_made(server: Server, page: Page, report: Direct) -> None:

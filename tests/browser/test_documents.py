@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from support import interpreters
 from support.bundles import bundle
 from support.direct import Direct, new_item
+from support.gate import Gate, opened
 from support.r_world import lacking, redeploy, rmd
 from support.server import Server, running_server
 
@@ -28,29 +26,10 @@ pytestmark = [
 ]
 
 
-@dataclass
-class Gate:
-    """Lets a chunk go on when the test says so."""
-
-    url: str
-    says: str = "go"
-
-
 @pytest.fixture(scope="module")
 def gate() -> Iterator[Gate]:
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(f"{made.says}\n".encode())
-
-        def log_message(self, *_: object) -> None: ...
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as listening:
-        made = Gate(f"http://127.0.0.1:{listening.server_port}/")
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
+    with opened() as made:
         yield made
-        listening.shutdown()
 
 
 @pytest.fixture(scope="module")
