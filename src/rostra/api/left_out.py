@@ -82,6 +82,12 @@ LEFT_OUT = (
         status=404,
     ),
     LeftOut(
+        what="System information and system metrics as routes of their own",
+        why="`v1/server_settings`, `v1/system/hosts`, `v1/system/storage` and, for any collector, `/metrics` tell it",
+        path="v1/system/info",
+        status=404,
+    ),
+    LeftOut(
         what="Jump-start examples, labs, what's new",
         why="they advertise the vendor's product",
         path=_SETTINGS,
