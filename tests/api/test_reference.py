@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rostra.api import openapi_page, reference
+from rostra.api import openapi_page, parameters, reference
 from rostra.api.app import description
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
@@ -47,6 +47,29 @@ def test_every_operation_has_a_name_of_its_own() -> None:
     names = [operation["operationId"] for methods in made["paths"].values() for operation in methods.values()]
     assert [name for name, count in Counter(names).items() if count > 1] == []
     assert len(names) > 150
+
+
+def test_every_parameter_says_what_it_means() -> None:
+    made = description()
+    silent = {
+        (one["name"], path)
+        for path, methods in made["paths"].items()
+        for operation in methods.values()
+        for one in operation.get("parameters", [])
+        if not one.get("description", "").endswith(".")
+    }
+    assert silent == set()
+
+
+def test_no_parameter_is_explained_that_nothing_takes() -> None:
+    made = description()
+    taken = {
+        one["name"]
+        for methods in made["paths"].values()
+        for operation in methods.values()
+        for one in operation.get("parameters", [])
+    }
+    assert parameters.WORDS.keys() - taken == set()
 
 
 def test_bodies_are_described_and_every_reference_leads_somewhere() -> None:

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from rostra.api import answers, openapi_page
+from rostra.api import answers, openapi_page, parameters
 from rostra.api.answers import BYTES, JSON, REFERENCE, TAKES, Router
 from rostra.api.deprecated import INSTEAD
 from rostra.api.edge import BODY, MOUNT
@@ -104,6 +104,9 @@ def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any
     """Add what FastAPI does not know: the body, what is answered, and how errors look."""
     responses = operation["responses"]
     responses.pop("422", None)
+    for one in operation.get("parameters", []):
+        if said := parameters.meaning(one["name"], route.path_format):
+            one.setdefault("description", said)
     made = answers.of(route)[1]
     for code, answer in responses.items():
         answer.pop("content", None)

@@ -43,7 +43,7 @@ def _row(path: str, method: str, operation: Mapping[str, Any]) -> str:
     said = _prose((operation.get("description") or "").split("\n")[0])
     lines = [
         f"<code>{_safe(one['name'])}</code> ({_safe(one['in'])}{', required' if one.get('required') else ''}):"
-        f" {_kind(one.get('schema', {}))}"
+        f" {_kind(one.get('schema', {}))}. {_prose(one.get('description', ''))}"
         for one in operation.get("parameters", [])
     ]
     body = operation.get("requestBody", {}).get("content", {})
