@@ -128,6 +128,23 @@ async def test_being_cancelled_ends_all_of_it(run: Runner, short_path: Path) -> 
     assert not (marker / "late").exists()
 
 
+@pytest.mark.parametrize("round_", range(20))
+async def test_a_shell_does_not_go_on_with_what_comes_after_the_command_that_is_ended(
+    run: Runner, short_path: Path, round_: int
+) -> None:
+    marker = short_path / "scratch"
+    marker.mkdir()
+    script = f"(while :; do sleep 60; echo x > {marker}/inner; done) & echo begun; sleep 60; echo x > {marker}/outer"
+    running = asyncio.create_task(run(script, writable=(marker,)))
+    async with asyncio.timeout(10):
+        while not run.lines:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert list(marker.iterdir()) == [], round_
+
+
 @pytest.mark.parametrize("missing", ["program", "cwd", "writable"])
 async def test_what_is_missing_is_said(shell: SandboxedShell, missing: str) -> None:
     nowhere = Path("/nowhere")

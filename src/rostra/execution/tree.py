@@ -97,15 +97,16 @@ class Tree:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._init, signal.SIGKILL)
             return
-        for pid in _descendants(self.pid):
-            if descriptor := _pidfd(pid):
-                self._stragglers.append(descriptor)
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        stragglers = [descriptor for pid in _descendants(self.pid) if (descriptor := _pidfd(pid))]
+        # The group first and parents before children: a shell whose command is killed goes on with its next one.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        for descriptor in stragglers:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        self._stragglers += stragglers
 
     async def gone(self) -> int:
         """Wait until nothing is left and return the exit status; negative means killed by that signal."""
