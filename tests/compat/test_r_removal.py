@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from compat.test_r import WHY, published
 from support import interpreters
 from support.configuring import rostra
 from support.mail import PASSWORD, USER, MailServer, mail_server
+from support.moments import soon
 from support.publishing import Published, Publisher
 from support.server import Server, free_port, running_server
 from support.watching import processes_of, until
@@ -105,8 +105,7 @@ def test_it_cannot_be_rendered_again(world: World) -> None:
 
 def test_a_scheduled_run_mails_an_error(world: World) -> None:
     world.mail.taken.clear()
-    start = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)).isoformat(timespec="seconds")
-    body = {"type": "day", "schedule": {"N": 1}, "start_time": start, "timezone": "UTC", "email": True}
+    body = {"type": "day", "schedule": {"N": 1}, "start_time": soon(), "timezone": "UTC", "email": True}
     world.server.ask(f"/__api__/v1/content/{world.report.guid}/schedule", "PUT", body)
     (taken,) = world.mail.wait_for(1, within=60)
     assert taken.recipients == ["ada@example.org"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from support import interpreters
 from support.accounts import signed_in
 from support.direct import Direct, new_item
 from support.mail import PASSWORD, USER, MailServer, mail_server
+from support.moments import soon
 from support.oidc import LACKING, client_of, machine, oidc_provider
 from support.r_world import lacking, publish, redeploy, rmd
 from support.sdk import NEWEST, Sdk, installed
@@ -42,9 +42,8 @@ class World:
         return {**asked, **self.server.wait_for(asked["task_id"])}
 
     def soon(self, item: Direct, key: str = "", **more: Any) -> None:
-        """Schedule a variant for two seconds from now, and once a day."""
-        start = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)).isoformat(timespec="seconds")
-        body = {"type": "day", "schedule": {"N": 1}, "start_time": start, "timezone": "UTC", "email": True, **more}
+        """Schedule a variant for a few seconds from now, and once a day."""
+        body = {"type": "day", "schedule": {"N": 1}, "start_time": soon(), "timezone": "UTC", "email": True, **more}
         self.server.ask(f"{item.api}/schedule?variant_key={key}", "PUT", body)
 
     def renderings(self, item: Direct, key: str = "") -> list[dict[str, Any]]:

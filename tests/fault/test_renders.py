@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.aftermath import complaints, orphans, said_of, unfinished
 from support.direct import Direct, new_item
+from support.moments import soon
 from support.server import Server
 from support.watching import kill, quickly, replaced, until, within
 
@@ -142,8 +143,7 @@ def test_a_scheduled_run_that_was_killed_is_recorded_once(server: Server, item: 
     task = published(server, item, SLOW)
     assert server.wait_for(task)["code"] == 0
     known = {job["key"] for job in server.ask(f"{item.api}/jobs")}
-    start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
-    body = {"type": "day", "schedule": {"N": 1}, "timezone": "UTC", "start_time": start}
+    body = {"type": "day", "schedule": {"N": 1}, "timezone": "UTC", "start_time": soon()}
     server.ask(f"{item.api}/schedule", "PUT", body)
 
     def runs() -> list[dict[str, Any]]:

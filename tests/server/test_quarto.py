@@ -11,13 +11,13 @@ import email
 import email.policy
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import interpreters
 from support.direct import Direct, new_item
+from support.moments import soon
 from support.server import Server, running_server
 from support.watching import until, within
 
@@ -115,8 +115,7 @@ def test_a_script_that_fails_keeps_the_last_revision_and_says_why(server: Server
 def test_a_scheduled_script_is_mailed_as_its_header_says(server: Server) -> None:
     item = published(server, "3.11")
     mails = server.data_dir / "mail"
-    start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
-    body = {"type": "day", "schedule": {"N": 1}, "timezone": "UTC", "email": True, "start_time": start}
+    body = {"type": "day", "schedule": {"N": 1}, "timezone": "UTC", "email": True, "start_time": soon()}
     server.ask(f"{item.api}/schedule", "PUT", body)
     until(lambda: list(mails.glob("*.eml")), within(90), "no mail is written")
     (file,) = mails.glob("*.eml")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import subprocess
 import time
@@ -15,6 +14,7 @@ from support import interpreters
 from support.aftermath import unfinished
 from support.configuring import offer, rostra
 from support.direct import Background, Direct, new_item
+from support.moments import soon
 from support.server import BIN, Server, running_server
 from support.watching import until, within
 
@@ -201,9 +201,8 @@ def test_a_render_and_a_schedule_make_the_environment_again(server: Server) -> N
     assert server.wait_for(server.ask(f"{item.api}/render", "POST", {})["task_id"])["code"] == 0
     assert len(environments(server, item)) == 1
     forget(server, item)
-    start = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)
     body = {"type": "day", "schedule": {"N": 1}, "timezone": "UTC", "email": False}
-    server.ask(f"{item.api}/schedule", "PUT", {**body, "start_time": start.isoformat(timespec="seconds")})
+    server.ask(f"{item.api}/schedule", "PUT", {**body, "start_time": soon()})
     until(lambda: len(server.ask(f"{item.api}/renderings")) == 3, within(120), "the schedule renders it")
     assert len(environments(server, item)) == 1
 

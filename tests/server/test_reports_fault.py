@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.direct import Direct, new_item
+from support.moments import soon
 from support.server import Server, running_server
 from support.watching import within
 
@@ -40,9 +42,10 @@ def item(server: Server) -> Direct:
 def test_a_killed_run_is_made_once_and_mailed_once(server: Server, item: Direct, seconds: float) -> None:
     renderings = len(server.ask(f"{item.api}/renderings"))
     mails = len(list((server.data_dir / "mail").glob("*.eml")))
-    body = {"type": "day", "schedule": {"N": 1}, "timezone": "UTC", "email": True, "start_time": _soon()}
-    server.ask(f"{item.api}/schedule", "PUT", body)
-    time.sleep(1 + seconds)
+    start = soon()
+    body = {"type": "day", "schedule": {"N": 1}, "timezone": "UTC", "email": True, "start_time": start}
+    assert server.ask(f"{item.api}/schedule", "PUT", body)["next_run"] == start
+    time.sleep(dt.datetime.fromisoformat(start).timestamp() + seconds - time.time())
     server.kill()
     server.start()
     deadline = time.monotonic() + within(60)
@@ -60,7 +63,3 @@ def test_a_killed_run_is_made_once_and_mailed_once(server: Server, item: Direct,
     assert len(list((server.data_dir / "mail").glob("*.eml"))) == mails + 1
     folders = {path.name for path in (server.data_dir / "renderings" / item.guid).iterdir()}
     assert len(folders) == len(found), "nothing half-made is left"
-
-
-def _soon() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))

@@ -19,6 +19,7 @@ from support.accounts import PASSWORD as PASSWORD_OF_PEOPLE
 from support.accounts import signed_in
 from support.direct import Direct, new_item
 from support.mail import PASSWORD, USER, MailServer, mail_server
+from support.moments import soon
 from support.server import Server, free_port, running_server
 from support.watching import until, within
 
@@ -76,8 +77,7 @@ class World:
         )
 
     def schedule(self, item: Direct, **more: Any) -> dict[str, Any]:
-        start = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)).isoformat(timespec="seconds")
-        body = {"type": "day", "schedule": {"N": 1}, "start_time": start, "timezone": "UTC", "email": True, **more}
+        body = {"type": "day", "schedule": {"N": 1}, "start_time": soon(), "timezone": "UTC", "email": True, **more}
         made: dict[str, Any] = self.server.ask(f"{item.api}/schedule", "PUT", body)
         return made
 

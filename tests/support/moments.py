@@ -18,3 +18,9 @@ class MovedClock:
         """Go forward by ``timedelta(**by)``; return where that is."""
         self.moment += dt.timedelta(**by)
         return self.moment
+
+
+def soon(seconds: int = 3) -> str:
+    """Return a whole second at least so far ahead: a start that has passed when it arrives is tomorrow's."""
+    ahead = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds + 1)
+    return f"{ahead:%Y-%m-%dT%H:%M:%SZ}"
