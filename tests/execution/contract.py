@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from support.watching import within
 
+from rostra.execution import logs
 from rostra.execution.launcher import Exit, Launch, Launcher, LaunchFailed, Running
 from rostra.execution.weights import Scales
 from rostra.ids import ProcessKey, new_key
@@ -22,7 +24,7 @@ class Commands:
     """Makes launches that behave in a known way. Each call makes one with a key of its own."""
 
     folder: Path
-    sleep: tuple[str, ...]
+    sleep: tuple[str, ...]  # as `stubborn`, says that it has begun
     exit_with: Callable[[int], tuple[str, ...]]
     missing: tuple[str, ...]
     stubborn: tuple[str, ...]  # ignores SIGTERM
@@ -42,11 +44,10 @@ class Commands:
 
 SHELL = ("/bin/sh", "-c")
 REAL = {
-    "sleep": (*SHELL, "exec sleep 60"),
+    "sleep": (*SHELL, "echo begun; exec sleep 60"),
     "exit_with": lambda code: (*SHELL, f"exit {code}"),
     "missing": ("/nowhere/missing",),
-    # Says that it listens for signals by making a file: a shell that has not got so far could still be ended.
-    "stubborn": (*SHELL, "trap '' TERM; while :; do sleep 0.05; done"),
+    "stubborn": (*SHELL, "trap '' TERM; echo begun; while :; do sleep 0.05; done"),
 }
 FAKE = {
     "sleep": ("sleep",),
@@ -56,8 +57,15 @@ FAKE = {
 }
 
 
+async def begun(launch: Launch) -> None:
+    """Wait until the program itself runs: until then there is nobody to ask."""
+    async with asyncio.timeout(within(10)):
+        while not (launch.log.exists() and logs.read(launch.log)):
+            await asyncio.sleep(0.01)
+
+
 async def next_exit(exits: object, key: ProcessKey) -> Exit:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(within(10)):
         while True:
             end = await anext(exits)  # type: ignore[call-overload]
             if end.key == key:
@@ -124,7 +132,7 @@ class LauncherContract:
         exits = launcher.exits()
         launch = commands.launch(commands.sleep)
         await launcher.start(launch)
-        await asyncio.sleep(0.05 if self.pids_are_real else 0)  # a program that has not begun cannot be asked
+        await (begun(launch) if self.pids_are_real else asyncio.sleep(0))
         await launcher.stop(launch.key)
         assert (await next_exit(exits, launch.key)).code == -15
 
@@ -132,7 +140,7 @@ class LauncherContract:
         exits = launcher.exits()
         launch = commands.launch(commands.stubborn)
         await launcher.start(launch)
-        await asyncio.sleep(0.2 if self.pids_are_real else 0)
+        await (begun(launch) if self.pids_are_real else asyncio.sleep(0))
         await launcher.stop(launch.key, grace_seconds=0.05)
         assert (await next_exit(exits, launch.key)).code == -9
 
