@@ -5,141 +5,23 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
-from packaging.version import Version
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
-from support.items import NOW, StillClock, add_item, add_user
+from rehearsal.walking import Played, begun, publish, read, walk
+from support.items import NOW
 
-from rostra.config.sections import Settings
-from rostra.content.places import Places
-from rostra.content.tables import Bundle, Item
-from rostra.db.engine import Sessions, reading_factory, session_factory, transaction
+from rostra.content.tables import Item
+from rostra.db.engine import Sessions, transaction
 from rostra.jobs.tables import Task
-from rostra.rehearsal import records, shelves
+from rostra.rehearsal import records
 from rostra.rehearsal.bench import Bench
-from rostra.rehearsal.model import LADDER, Answer, Built, Checked, Moved, Plan, Resolved, Started, Step
-from rostra.rehearsal.records import Wanted
-from rostra.rehearsal.steps import Steps
+from rostra.rehearsal.model import Moved, Plan, Step
 from rostra.rehearsal.tables import BuiltAside, Finding, Rehearsal
-from rostra.rehearsal.target import wish
-from rostra.rehearsal.walk import Walk
-from rostra.runtimes.model import Runtime
 
 pytestmark = pytest.mark.anyio
-
-
-def runtime(version: str) -> Runtime:
-    path = Path(f"/opt/python/{version}")
-    return Runtime(version=Version(version), executable=path, target=path, identity=version)
-
-
-class Store:
-    def __init__(self) -> None:
-        self.removed: list[str] = []
-
-    def get(self, key: str) -> None:
-        return None
-
-    async def remove(self, key: str) -> bool:
-        self.removed.append(key)
-        return True
-
-
-class Played(Steps):
-    """Answers at once, remembering as the real steps do; ``gate`` stops it at the named item's start."""
-
-    outcomes: ClassVar[dict[str, str]] = {}
-    started_items: ClassVar[list[str]] = []
-    plans: ClassVar[tuple[Plan, ...]] = (Plan(),)
-    gate: ClassVar[asyncio.Event | None] = None
-    reached: ClassVar[asyncio.Event | None] = None
-
-    async def resolved(self, work: Any, to: Runtime) -> Resolved:
-        async def find() -> Resolved:
-            return Resolved(plans=self.plans)
-
-        return await self._once(f"resolve:{work.bundle.environment_key}:{to.identity}", find, shelves.resolved)
-
-    async def checked(self, work: Any, to: Runtime) -> Checked:
-        return Checked()
-
-    async def built(self, work: Any, to: Runtime, resolved: Resolved, first: int = 0) -> Built:
-        key = f"new-{work.bundle.environment_key}" + (f"-{first}" if first else "")
-        async with transaction(self._bench.tools.sessions) as session:
-            await records.intend(session, self._id, key)
-        return Built(plan=first, key=key)
-
-    async def started(self, work: Any, to: Runtime, built: Built) -> Started:
-        if self.gate is not None and work.item.name == "slow":
-            assert self.reached is not None
-            self.reached.set()
-            await self.gate.wait()
-        Played.started_items.append(work.item.name)
-        good = self.outcomes.get(work.item.name, "good") in ("good", f"good with {built.plan}")
-        then = Answer(good=good, status=200 if good else 500, reason="" if good else "it fell over")
-        return Started(then=then, today=Answer(good=True, status=200))
-
-
-@pytest.fixture
-def sessions_and_bench(engine: AsyncEngine, database_settings: Settings, tmp_path: Path) -> tuple[Sessions, Bench]:
-    Played.outcomes, Played.started_items, Played.gate, Played.reached = {}, [], None, None
-    Played.plans = (Plan(),)
-    sessions = session_factory(engine)
-    tools = SimpleNamespace(
-        sessions=sessions,
-        reading=reading_factory(engine),
-        settings=lambda: database_settings,
-        runtimes=lambda: [runtime("3.8.18"), runtime("3.13.0")],
-        places=Places(tmp_path),
-        clock=StillClock(NOW),
-        server_url="http://x.example",
-    )
-    return sessions, Bench(tools=cast(Any, tools), store=cast(Any, Store()), render=cast(Any, None))
-
-
-async def publish(sessions: Sessions, tmp: Path, name: str, version: str = "3.8.18", key: str = "e1") -> str:
-    """Add an item with a live bundle that was built for ``version``."""
-    manifest = {
-        "version": 1,
-        "metadata": {"appmode": "python-api", "entrypoint": "app"},
-        "python": {"version": version},
-    }
-    async with transaction(sessions) as session:
-        found = (await session.execute(sa.text("SELECT count(*) FROM users"))).scalar_one()
-        owner = await add_user(session, f"{name}-owner{found}")
-        item = await add_item(session, owner, name=name)
-        bundle = Bundle(
-            item_id=item.id, created_at=NOW, size=1, md5="", sha1="", sha256=name, metadata_={}, manifest=manifest,
-            kind="python-api", entrypoint="app", state="built", requested_version=version, runtime_version=version,
-            runtime_path=f"/opt/python/{version}", environment_key=key, managed=True,
-        )  # fmt: skip
-        session.add(bundle)
-        await session.flush()
-        item.live_bundle_id = bundle.id
-        (tmp / "apps" / item.guid / str(bundle.id)).mkdir(parents=True)
-        return item.guid
-
-
-async def begun(bench: Bench, steps: tuple[Step, ...] = LADDER, **more: Any) -> str:
-    async with transaction(bench.tools.sessions) as session:
-        return (await records.begin(session, Wanted(wish=wish(["3.8"], "auto"), steps=steps, **more), NOW)).id
-
-
-def walk(bench: Bench, rehearsal_id: str, say: Callable[[str], None] = lambda _: None) -> Walk:
-    return Walk(bench, rehearsal_id, say, make_steps=Played)
-
-
-async def read(bench: Bench, rehearsal_id: str) -> tuple[str, dict[str, str]]:
-    async with transaction(bench.tools.reading) as session:
-        state = await records.state_of(session, rehearsal_id)
-        return state, {each["name"]: each["outcome"] for each in await records.results(session, rehearsal_id)}
 
 
 async def test_a_further_plan_is_tried_when_the_first_does_not_start(
@@ -196,76 +78,6 @@ async def test_a_thousand_items_with_few_environments_ask_few_times(
         await session.execute(sa.update(Finding).values(found_at=NOW - dt.timedelta(seconds=1)))
     await fresh.run()
     assert fresh.asked == 3
-
-
-async def test_one_of_each_environment_comes_first(sessions_and_bench: tuple[Sessions, Bench], tmp_path: Path) -> None:
-    sessions, bench = sessions_and_bench
-    for number in range(7):
-        await publish(sessions, tmp_path, f"item{number}", key=f"e{number % 3}")
-    rehearsal_id = await begun(bench)
-    async with transaction(sessions) as session:
-        order = await records.waiting(session, rehearsal_id)
-        wanted = sa.select(Item.guid, Bundle.environment_key).join(Bundle, Bundle.id == Item.live_bundle_id)
-        keys = {row.guid: row.environment_key for row in await session.execute(wanted)}
-    assert [keys[guid] for guid in order] == ["e0", "e1", "e2", "e0", "e0", "e1", "e2"]
-
-
-async def test_an_item_more_asks_the_database_for_little(
-    sessions_and_bench: tuple[Sessions, Bench], engine: AsyncEngine, tmp_path: Path
-) -> None:
-    sessions, bench = sessions_and_bench
-    for number in range(80):
-        await publish(sessions, tmp_path, f"item{number}")
-    rehearsal_id = await begun(bench, (Step.match, Step.resolve))
-    asked: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        asked.append(statement)
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    try:
-        await walk(bench, rehearsal_id).run()
-    finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
-    assert len((await read(bench, rehearsal_id))[1]) == 80
-    assert len(asked) <= 80, "items are read and results stored many at a time"
-
-
-@pytest.mark.parametrize("becomes", ["published anew", "deleted", "moved"])
-async def test_an_item_that_changes_after_it_was_read_is_judged_as_it_is(
-    sessions_and_bench: tuple[Sessions, Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, becomes: str
-) -> None:
-    monkeypatch.setattr("rostra.rehearsal.walk.WALKERS", 1)
-    sessions, bench = sessions_and_bench
-    await publish(sessions, tmp_path, "slow")
-    guid = await publish(sessions, tmp_path, "beta")
-    rehearsal_id = await begun(bench)
-    Played.gate, Played.reached = asyncio.Event(), asyncio.Event()
-    running = asyncio.create_task(walk(bench, rehearsal_id).run())
-    await Played.reached.wait()
-    (before,) = (tmp_path / "apps" / guid).iterdir()
-    before.rmdir()
-    async with transaction(sessions) as session:
-        item = (await session.execute(sa.select(Item).where(Item.guid == guid))).scalar_one()
-        if becomes == "deleted":
-            item.deleted_at = NOW
-        else:
-            old = await session.get_one(Bundle, int(before.name))
-            version = "3.13.0" if becomes == "moved" else "3.8.18"
-            kept = {
-                name: getattr(old, name)
-                for name in ("size", "md5", "sha1", "sha256", "metadata_", "manifest", "kind", "entrypoint", "managed")
-            }
-            made = Bundle(item_id=item.id, created_at=NOW, state="built", runtime_version=version,
-                          runtime_path=f"/opt/python/{version}", environment_key="e1", **kept)  # fmt: skip
-            session.add(made)
-            await session.flush()
-            item.live_bundle_id = made.id
-            (tmp_path / "apps" / guid / str(made.id)).mkdir()
-    Played.gate.set()
-    assert await running == "done"
-    judged = (await read(bench, rehearsal_id))[1]
-    assert judged == {"slow": "safe"} | ({"beta": "safe"} if becomes == "published anew" else {})
 
 
 async def test_a_killed_one_goes_on_with_what_is_left(
