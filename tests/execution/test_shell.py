@@ -110,11 +110,7 @@ async def test_too_long_ends_all_of_it(run: Runner) -> None:
     assert run.lines == ["started"]
 
 
-async def test_being_cancelled_ends_all_of_it(run: Runner, short_path: Path) -> None:
-    # The number is the host's without a sandbox; with one, the marker shows that it does not go on.
-    marker = short_path / "scratch"
-    marker.mkdir()
-    script = f"echo $$; sleep 2; echo x > {marker}/late"  # long enough for a busy machine to cancel before
+async def cancelled_when_it_speaks(run: Runner, script: str, marker: Path) -> None:
     running = asyncio.create_task(run(script, writable=(marker,)))
     async with asyncio.timeout(10):
         while not run.lines:
@@ -122,6 +118,14 @@ async def test_being_cancelled_ends_all_of_it(run: Runner, short_path: Path) -> 
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_being_cancelled_ends_all_of_it(run: Runner, short_path: Path) -> None:
+    # The number is the host's without a sandbox; with one, the marker shows that it does not go on.
+    marker = short_path / "scratch"
+    marker.mkdir()
+    script = f"echo $$; sleep 2; echo x > {marker}/late"  # long enough for a busy machine to cancel before
+    await cancelled_when_it_speaks(run, script, marker)
     if run.shell._host.bwrap is None:
         assert not alive(int(run.lines[0]))
     await asyncio.sleep(2.1)
@@ -135,13 +139,7 @@ async def test_a_shell_does_not_go_on_with_what_comes_after_the_command_that_is_
     marker = short_path / "scratch"
     marker.mkdir()
     script = f"(while :; do sleep 60; echo x > {marker}/inner; done) & echo begun; sleep 60; echo x > {marker}/outer"
-    running = asyncio.create_task(run(script, writable=(marker,)))
-    async with asyncio.timeout(10):
-        while not run.lines:
-            await asyncio.sleep(0.01)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    await cancelled_when_it_speaks(run, script, marker)
     assert list(marker.iterdir()) == [], round_
 
 
