@@ -45,14 +45,30 @@ async def test_what_runs_is_recorded_every_half_minute(world: World) -> None:
     world.house.clock.move(seconds=5)
     launcher.weights[key] = Weight(6.0, 7000, 3)
     assert await sampling.record() == 1
-    for _ in range(5):
+    for _ in range(4):
         world.house.clock.move(seconds=5)
         await sampling.present()  # whoever asks in between takes nothing from the record
         assert await sampling.record() == 0
     world.house.clock.move(seconds=5)
     launcher.weights[key] = Weight(21.0, 9000, 1)
     assert await sampling.record() == 1
-    assert await recorded(world, key) == [(1.0, 7000, 3), (0.5, 9000, 1)]
+    assert await recorded(world, key) == [(1.0, 7000, 3), (0.6, 9000, 1)]
+
+
+async def test_nobody_looks_between_records_when_nothing_is_new(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, launcher, sampling = await started(world), world.house.launcher, world.control.upkeep.sampling
+    launcher.weights[key] = Weight(1.0, 5000, 2)
+    looks, weigh = [], launcher.weigh
+
+    async def counted() -> object:
+        looks.append(world.house.clock.now())
+        return await weigh()
+
+    monkeypatch.setattr(launcher, "weigh", counted)
+    for _ in range(7):
+        await sampling.record()
+        world.house.clock.move(seconds=5)
+    assert len(looks) == 3, "the first two of a new process, and the one that is due"
 
 
 async def test_a_clock_that_is_set_back_makes_no_record_of_its_own(world: World) -> None:

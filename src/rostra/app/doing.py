@@ -83,6 +83,11 @@ class Doing:
         by_default = self._tools.settings().applications.metrics_collection_enabled
         self._write(key, lambda session: job_samples.store(session, [sample], by_default=by_default))
 
+    @property
+    def working(self) -> set[ProcessKey]:
+        """The jobs with a process, as far as is known without looking."""
+        return {ProcessKey(key) for key in self._pids}
+
     def looked(self, seen: Mapping[ProcessKey, Weight]) -> None:
         """Take note that what processes take was recorded now."""
         for key in self._since.keys() & seen.keys():

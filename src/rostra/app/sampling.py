@@ -1,7 +1,8 @@
 """Looks at what content processes take: now, when somebody asks, and for the records.
 
-Records are made every half minute, the first of a process as soon as it was seen twice: short ones have one, too, and
-none tells of a processor time that was only not known yet.
+Records are made every half minute, and the first of a process as soon as it was seen twice: short ones have one, too,
+and none says that no processor time was used because none was known. Only for what is new does anybody look in between:
+a look reads a few files of every process there is.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Sampling:
         self._asked: Look | None = None
         self._latest: Look | None = None
         self._bases: dict[ProcessKey, Base] = {}
+        self._regular: dt.datetime | None = None  # when everything was recorded last
         self._present: tuple[Sample, ...] = ()
 
     async def present(self) -> tuple[Sample, ...]:
@@ -65,9 +67,18 @@ class Sampling:
         return self._present
 
     async def record(self) -> int:
-        """Look, and write what is due; return how many samples were written. Called every ``LOOK_SECONDS``."""
-        look = self._latest = await self._look(self._tools.clock.now())
-        samples = self._due(look)
+        """Look if need be, and write what is due; return how many samples were written.
+
+        Called every ``LOOK_SECONDS``.
+        """
+        now = self._tools.clock.now()
+        regular = self._regular is None or not dt.timedelta(0) <= now - self._regular < EVERY
+        if not regular and not await self._anything_new():
+            return 0
+        look = self._latest = await self._look(now)
+        if regular:
+            self._regular = now
+        samples = self._due(look, regular=regular)
         recorded = [ProcessKey(sample.job) for sample in samples]
         self._doing.looked({key: look.weights[key] for key in recorded})
         if not samples:
@@ -76,15 +87,24 @@ class Sampling:
         async with transaction(self._tools.sessions) as session:
             return await job_samples.store(session, samples, by_default=by_default)
 
-    def _due(self, look: Look) -> list[Sample]:
-        """Return what is to be recorded; what ended is forgotten."""
+    async def _anything_new(self) -> bool:
+        """Return whether something runs that has no record yet."""
+        try:
+            held = await self._launcher.running() if isinstance(self._launcher, Scales) else ()
+        except LaunchFailed:
+            held = ()
+        keys = {one.key for one in held} | self._doing.working
+        return any(key not in self._bases or not self._bases[key].recorded for key in keys)
+
+    def _due(self, look: Look, *, regular: bool) -> list[Sample]:
+        """Return what is to be recorded: at a regular look everything, else what is new. What ended is forgotten."""
         bases, self._bases, samples = self._bases, {}, []
         for key, weight in look.weights.items():
             base = bases.get(key)
             elapsed = look.at - base.at if base else dt.timedelta()
             if base is None or elapsed <= dt.timedelta():  # new, or the clock was set back
                 self._bases[key] = Base(look.at, weight, base.recorded if base else False)
-            elif base.recorded and elapsed < EVERY:
+            elif base.recorded and not regular:
                 self._bases[key] = base
             else:
                 samples.append(self._sample(key, look, cores(weight, base.weight, elapsed.total_seconds())))
