@@ -229,7 +229,7 @@ async def _tail(live: Services, key: str) -> AsyncIterator[str]:
 async def get_metrics(
     key: str, subject: Inspected, since: Annotated[str, Query(alias="from")] = "", to: str = ""
 ) -> JobMetrics:
-    """What a job took, every half minute of the last two days: CPU in cores, memory in bytes, open connections."""
+    """What a job took, early and every half minute, for two days: CPU in cores, memory in bytes, open connections."""
     row = await _one(subject, key)
     first, last = moment("from", since), moment("to", to, end=True)
     samples = await job_samples.listing(subject.session, row.key, since=first, until=last)
